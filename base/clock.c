@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* clock.c - time in nanoseconds. */
+#include "base/clock.h"
+
+#include <time.h>
+
+static int64_t read_clock(clockid_t id)
+{
+    struct timespec t;
+
+    clock_gettime(id, &t);
+    return (int64_t)t.tv_sec * MS_SEC + t.tv_nsec;
+}
+
+int64_t ms_now(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+int64_t ms_wall(void)
+{
+    return read_clock(CLOCK_REALTIME);
+}
+
+int64_t ms_cpu_time(void)
+{
+    return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}
