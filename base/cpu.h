@@ -16,8 +16,14 @@ enum ms_isa {
 
 /* Target attributes of functions that use them. */
 #define MS_TARGET_AVX2 __attribute__((target("avx2,fma,f16c")))
+#ifdef __clang__ /* clang knows no such word; intrinsics get the width they name anyway */
 #define MS_TARGET_AVX512                                                                           \
-    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c,prefer-vector-width=512")))
+    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c")))
+#else
+#define MS_TARGET_AVX512                                                                           \
+    __attribute__((                                                                                \
+        target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c,prefer-vector-width=512")))
+#endif
 
 struct ms_cpu {
     enum ms_isa isa;       /* best of CPUID and XCR0, lowered by MINDSERVE_ISA=avx512|avx2|generic */

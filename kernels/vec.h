@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vec.h - the few vector operations that kernels need beyond + - * /, under one name for both
+ * widths.
+ *
+ * v8_* works on __m256 (AVX2, FMA), v16_* on __m512 (AVX-512). Code that is the same for both lives
+ * in a .inc file that is included twice, with V(name), VF and so on set by vec_avx2.h or
+ * vec_avx512.h. Compilers give +, -, *, / and unary minus on these types.
+ *
+ * max and min return their second argument when either is NaN, as the instructions do: write
+ * V(max)(constant, x) to let NaN pass. */
+#ifndef MS_KERNELS_VEC_H
+#define MS_KERNELS_VEC_H
+
+#include <immintrin.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/cpu.h"
+
+#define MS_V8 MS_TARGET_AVX2 static inline __attribute__((always_inline, unused))
+#define MS_V16 MS_TARGET_AVX512 static inline __attribute__((always_inline, unused))
+
+/* ---- 8 floats ---- */
+
+MS_V8 __m256 v8_set(float a)
+{
+    return _mm256_set1_ps(a);
+}
+MS_V8 __m256 v8_load(const float *p)
+{
+    return _mm256_loadu_ps(p);
+}
+MS_V8 void v8_store(float *p, __m256 v)
+{
+    _mm256_storeu_ps(p, v);
+}
+/* The first n < 8 elements, zeros behind them; nothing beyond p + n is touched. */
+MS_V8 __m256 v8_load_n(const float *p, size_t n)
+{
+    float b[8] = {0};
+    memcpy(b, p, n * sizeof *p);
+    return _mm256_loadu_ps(b);
+}
+MS_V8 void v8_store_n(float *p, size_t n, __m256 v)
+{
+    float b[8];
+    _mm256_storeu_ps(b, v);
+    memcpy(p, b, n * sizeof *p);
+}
+MS_V8 __m256 v8_fma(__m256 a, __m256 b, __m256 c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+MS_V8 __m256 v8_max(__m256 a, __m256 b)
+{
+    return _mm256_max_ps(a, b);
+}
+MS_V8 __m256 v8_min(__m256 a, __m256 b)
+{
+    return _mm256_min_ps(a, b);
+}
+MS_V8 __m256 v8_abs(__m256 a)
+{
+    return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
+}
+MS_V8 __m256 v8_sqrt(__m256 a)
+{
+    return _mm256_sqrt_ps(a);
+}
+MS_V8 __m256 v8_round(__m256 a) /* to nearest even */
+{
+    return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+/* |a| with the sign of s */
+MS_V8 __m256 v8_copysign(__m256 a, __m256 s)
+{
+    const __m256 m = _mm256_set1_ps(-0.0f);
+    return _mm256_or_ps(_mm256_andnot_ps(m, a), _mm256_and_ps(m, s));
+}
+/* a < b ? y : n, n where either is NaN */
+MS_V8 __m256 v8_sel_lt(__m256 a, __m256 b, __m256 y, __m256 n)
+{
+    return _mm256_blendv_ps(n, y, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
+}
+/* a * 2^n for whole n in [-254, 254] */
+MS_V8 __m256 v8_scale(__m256 a, __m256 n)
+{
+    const __m256i bias = _mm256_set1_epi32(127);
+    __m256i k = _mm256_cvtps_epi32(n), k1 = _mm256_srai_epi32(k, 1), k2 = _mm256_sub_epi32(k, k1);
+    __m256 s1 = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(k1, bias), 23));
+    __m256 s2 = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(k2, bias), 23));
+    return _mm256_mul_ps(_mm256_mul_ps(a, s1), s2);
+}
+/* a = m * 2^e with m in [1, 2), for normal positive a */
+MS_V8 __m256 v8_mant(__m256 a)
+{
+    const __m256 one = _mm256_set1_ps(1.0f);
+    const __m256 m = _mm256_castsi256_ps(_mm256_set1_epi32(0x007fffff));
+    return _mm256_or_ps(_mm256_and_ps(a, m), one);
+}
+MS_V8 __m256 v8_expo(__m256 a)
+{
+    __m256i e = _mm256_srli_epi32(_mm256_castps_si256(a), 23);
+    return _mm256_cvtepi32_ps(_mm256_sub_epi32(e, _mm256_set1_epi32(127)));
+}
+MS_V8 float v8_sum(__m256 a)
+{
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+
+/* ---- 16 floats ---- */
+
+MS_V16 __m512 v16_set(float a)
+{
+    return _mm512_set1_ps(a);
+}
+MS_V16 __m512 v16_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+MS_V16 void v16_store(float *p, __m512 v)
+{
+    _mm512_storeu_ps(p, v);
+}
+MS_V16 __m512 v16_load_n(const float *p, size_t n)
+{
+    return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+}
+MS_V16 void v16_store_n(float *p, size_t n, __m512 v)
+{
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), v);
+}
+MS_V16 __m512 v16_fma(__m512 a, __m512 b, __m512 c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+MS_V16 __m512 v16_max(__m512 a, __m512 b)
+{
+    return _mm512_max_ps(a, b);
+}
+MS_V16 __m512 v16_min(__m512 a, __m512 b)
+{
+    return _mm512_min_ps(a, b);
+}
+MS_V16 __m512 v16_abs(__m512 a)
+{
+    return _mm512_andnot_ps(_mm512_set1_ps(-0.0f), a);
+}
+MS_V16 __m512 v16_sqrt(__m512 a)
+{
+    return _mm512_sqrt_ps(a);
+}
+MS_V16 __m512 v16_round(__m512 a)
+{
+    return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+MS_V16 __m512 v16_copysign(__m512 a, __m512 s)
+{
+    const __m512 m = _mm512_set1_ps(-0.0f);
+    return _mm512_or_ps(_mm512_andnot_ps(m, a), _mm512_and_ps(m, s));
+}
+MS_V16 __m512 v16_sel_lt(__m512 a, __m512 b, __m512 y, __m512 n)
+{
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), n, y);
+}
+MS_V16 __m512 v16_scale(__m512 a, __m512 n)
+{
+    return _mm512_scalef_ps(a, n);
+}
+MS_V16 __m512 v16_mant(__m512 a)
+{
+    return _mm512_getmant_ps(a, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_zero);
+}
+MS_V16 __m512 v16_expo(__m512 a)
+{
+    return _mm512_getexp_ps(a);
+}
+/* Pairwise in a fixed order, so that it is the same for every build. */
+MS_V16 float v16_sum(__m512 a)
+{
+    return v8_sum(_mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1)));
+}
+
+#endif
