@@ -24,7 +24,8 @@ void ms_arena_init(struct ms_arena *a, size_t max);
 /* Frees everything; the arena may be used again. */
 void ms_arena_done(struct ms_arena *a);
 
-/* size bytes, zeroed, aligned to 16 (64 from 4 KiB on); NULL when the limit or the heap is reached. */
+/* size bytes, zeroed, aligned to 16 (64 from 4 KiB on); NULL when the limit or the heap is reached.
+ */
 void *ms_arena_alloc(struct ms_arena *a, size_t size) __attribute__((warn_unused_result));
 /* count elements of size bytes, multiplication checked. */
 void *ms_arena_array(struct ms_arena *a, size_t count, size_t size)

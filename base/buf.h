@@ -2,7 +2,8 @@
 /* buf.h - growing bytes with a maximum.
  *
  * Appending never fails visibly: the first failure (limit or heap) marks the buffer, later appends
- * do nothing, and the owner asks once at the end (ms_buf_ok). The content is always NUL terminated. */
+ * do nothing, and the owner asks once at the end (ms_buf_ok). The content is always NUL terminated.
+ */
 #ifndef MS_BASE_BUF_H
 #define MS_BASE_BUF_H
 

@@ -17,8 +17,7 @@ enum ms_isa {
 /* Target attributes of functions that use them. */
 #define MS_TARGET_AVX2 __attribute__((target("avx2,fma,f16c")))
 #ifdef __clang__ /* clang knows no such word; intrinsics get the width they name anyway */
-#define MS_TARGET_AVX512                                                                           \
-    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c")))
+#define MS_TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c")))
 #else
 #define MS_TARGET_AVX512                                                                           \
     __attribute__((                                                                                \
@@ -26,13 +25,13 @@ enum ms_isa {
 #endif
 
 struct ms_cpu {
-    enum ms_isa isa;       /* best of CPUID and XCR0, lowered by MINDSERVE_ISA=avx512|avx2|generic */
-    bool vnni, bf16;       /* AVX-512 VNNI, BF16 */
-    char model[64];        /* "AMD EPYC" */
+    enum ms_isa isa; /* best of CPUID and XCR0, lowered by MINDSERVE_ISA=avx512|avx2|generic */
+    bool vnni, bf16; /* AVX-512 VNNI, BF16 */
+    char model[64];  /* "AMD EPYC" */
     int family, model_id, stepping;
-    size_t l1d, l2, l3;    /* bytes; 0 = unknown */
-    int online;            /* CPUs this process may run on (affinity) */
-    int usable;            /* the same, bounded by the cgroup's quota, at least 1 */
+    size_t l1d, l2, l3; /* bytes; 0 = unknown */
+    int online;         /* CPUs this process may run on (affinity) */
+    int usable;         /* the same, bounded by the cgroup's quota, at least 1 */
 };
 
 /* Asks once; later calls return the same record. Thread safe. */

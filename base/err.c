@@ -79,7 +79,8 @@ ms_code ms_fail(struct ms_err *err, ms_code code, const char *fmt, ...)
     return code;
 }
 
-ms_code ms_fail_because(struct ms_err *err, ms_code code, enum ms_reason reason, const char *fmt, ...)
+ms_code ms_fail_because(struct ms_err *err, ms_code code, enum ms_reason reason, const char *fmt,
+                        ...)
 {
     va_list ap;
 

@@ -33,8 +33,8 @@ typedef enum ms_code {
 /* Why, where the code alone does not decide the HTTP status: see ms_http_status(). */
 enum ms_reason {
     MS_REASON_NONE = 0,
-    MS_REASON_TOO_LARGE,  /* RESOURCE_EXHAUSTED as 413 instead of 429 */
-    MS_REASON_BAD_METHOD, /* INVALID_ARGUMENT as 405 */
+    MS_REASON_TOO_LARGE,    /* RESOURCE_EXHAUSTED as 413 instead of 429 */
+    MS_REASON_BAD_METHOD,   /* INVALID_ARGUMENT as 405 */
     MS_REASON_BAD_ENCODING, /* INVALID_ARGUMENT as 415 */
 };
 
@@ -54,12 +54,13 @@ ms_code ms_vfail(struct ms_err *err, ms_code code, const char *fmt, va_list ap)
     __attribute__((format(printf, 3, 0)));
 
 /* As ms_fail, with a reason. */
-ms_code ms_fail_because(struct ms_err *err, ms_code code, enum ms_reason reason, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
+ms_code ms_fail_because(struct ms_err *err, ms_code code, enum ms_reason reason, const char *fmt,
+                        ...) __attribute__((format(printf, 4, 5)));
 
 /* Puts "prefix: " before the text that is there ("node 17 'conv2' (Conv): attribute ..."). Returns
  * err->code. */
-ms_code ms_err_prefix(struct ms_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+ms_code ms_err_prefix(struct ms_err *err, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* RESOURCE_EXHAUSTED, "out of memory: what (bytes)". */
 ms_code ms_fail_oom(struct ms_err *err, const char *what, size_t bytes);

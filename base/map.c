@@ -47,7 +47,8 @@ uint64_t ms_hash(const void *data, size_t len)
     pthread_once(&seeded, make_seed);
     const uint8_t *p = data;
     uint64_t v[4] = {seed[0] ^ UINT64_C(0x736f6d6570736575), seed[1] ^ UINT64_C(0x646f72616e646f6d),
-                     seed[0] ^ UINT64_C(0x6c7967656e657261), seed[1] ^ UINT64_C(0x7465646279746573)};
+                     seed[0] ^ UINT64_C(0x6c7967656e657261),
+                     seed[1] ^ UINT64_C(0x7465646279746573)};
     uint64_t m;
 
     for (size_t i = 0; i + 8 <= len; i += 8) {

@@ -83,7 +83,8 @@ void *ms_aligned_alloc(size_t size)
         return NULL;
     if (size < MAP_FROM)
         return aligned_alloc(64, size ? ms_align64(size) : 64);
-    void *p = mmap(NULL, map_size(size), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *p =
+        mmap(NULL, map_size(size), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
         return NULL;
     (void)madvise(p, map_size(size), MADV_HUGEPAGE); /* advice: smaller pages work as well */

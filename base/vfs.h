@@ -16,7 +16,8 @@
 #include "base/err.h"
 
 struct ms_vfs {
-    int (*open)(const struct ms_vfs *v, int dirfd, const char *path, int flags, mode_t mode); /* fd */
+    int (*open)(const struct ms_vfs *v, int dirfd, const char *path, int flags,
+                mode_t mode); /* fd */
     int (*close)(const struct ms_vfs *v, int fd);
     ssize_t (*pread)(const struct ms_vfs *v, int fd, void *buf, size_t len, off_t at);
     ssize_t (*pwrite)(const struct ms_vfs *v, int fd, const void *buf, size_t len, off_t at);

@@ -15,13 +15,20 @@ enum ms_dtype {
     MS_N_DTYPES
 };
 
-enum ms_dtype_kind { MS_KIND_NONE, MS_KIND_FLOAT, MS_KIND_INT, MS_KIND_UINT, MS_KIND_BOOL, MS_KIND_TEXT };
+enum ms_dtype_kind {
+    MS_KIND_NONE,
+    MS_KIND_FLOAT,
+    MS_KIND_INT,
+    MS_KIND_UINT,
+    MS_KIND_BOOL,
+    MS_KIND_TEXT
+};
 
-size_t ms_dtype_size(enum ms_dtype t);             /* bytes an element; 0 for NONE */
+size_t ms_dtype_size(enum ms_dtype t); /* bytes an element; 0 for NONE */
 enum ms_dtype_kind ms_dtype_kind(enum ms_dtype t);
-const char *ms_dtype_name(enum ms_dtype t);        /* "f32": graphs, errors, msctl */
-const char *ms_dtype_oip(enum ms_dtype t);         /* "FP32": the Open Inference Protocol */
-enum ms_dtype ms_dtype_from_name(const char *s);   /* NONE if unknown */
+const char *ms_dtype_name(enum ms_dtype t);      /* "f32": graphs, errors, msctl */
+const char *ms_dtype_oip(enum ms_dtype t);       /* "FP32": the Open Inference Protocol */
+enum ms_dtype ms_dtype_from_name(const char *s); /* NONE if unknown */
 enum ms_dtype ms_dtype_from_oip(const char *s, size_t len);
 
 /* A set of dtypes, as kernels and operators state what they take. */

@@ -19,11 +19,11 @@ struct ms_source {
 };
 
 struct ms_read_limits {
-    int max_depth;          /* nested protobuf messages: 64 */
-    int max_graph_depth;    /* sub-graphs: 16 */
-    size_t max_nodes;       /* after inlining: 64 x file's nodes + 10000 at most */
-    size_t max_name;        /* bytes: 1024 */
-    size_t max_heap;        /* bytes for messages and graph: 4 x file + 16 MiB by default */
+    int max_depth;       /* nested protobuf messages: 64 */
+    int max_graph_depth; /* sub-graphs: 16 */
+    size_t max_nodes;    /* after inlining: 64 x file's nodes + 10000 at most */
+    size_t max_name;     /* bytes: 1024 */
+    size_t max_heap;     /* bytes for messages and graph: 4 x file + 16 MiB by default */
 };
 /* The defaults above for a file of that many bytes. */
 struct ms_read_limits ms_read_limits_default(size_t file_bytes);

@@ -6,13 +6,13 @@
  *     constant w ──┘              (one producer, many uses)
  *
  * Everything lives in the model's arena; nothing is freed one by one. A constant is a value with
- * `constant` set and no producer: weights, and whatever folding makes. Sub-graphs (If, Loop) have no
- * free variables: what they read from outside are inputs, appended behind the operator's own.
+ * `constant` set and no producer: weights, and whatever folding makes. Sub-graphs (If, Loop) have
+ * no free variables: what they read from outside are inputs, appended behind the operator's own.
  *   If(cond, c...)                      then/else graphs take (c...)
- *   Loop(M, cond, v..., c...)           body takes (iteration, cond, v..., c...), gives (cond, v..., scans...)
- * with the number of trailing c in the attribute "captures". Constants are not captured: each graph
- * has its own value for them, sharing the tensor.
- * Mutable while loading (one thread); immutable once a model is published. */
+ *   Loop(M, cond, v..., c...)           body takes (iteration, cond, v..., c...), gives (cond,
+ * v..., scans...) with the number of trailing c in the attribute "captures". Constants are not
+ * captured: each graph has its own value for them, sharing the tensor. Mutable while loading (one
+ * thread); immutable once a model is published. */
 #ifndef MS_IR_GRAPH_H
 #define MS_IR_GRAPH_H
 
@@ -65,8 +65,8 @@ struct ms_value {
     const char *name; /* unique in its graph */
     enum ms_dtype dtype;
     enum ms_layout layout;
-    struct ms_shape shape;            /* symbols allowed */
-    const int64_t *sym;               /* contents with symbols, see ms_fact; NULL */
+    struct ms_shape shape; /* symbols allowed */
+    const int64_t *sym;    /* contents with symbols, see ms_fact; NULL */
     int n_sym;
     const struct ms_tensor *constant; /* contents, when a constant */
     struct ms_node *producer;         /* NULL: graph input or constant */
@@ -116,7 +116,8 @@ struct ms_graph *ms_graph_new(struct ms_arena *a, struct ms_graph *parent, const
 struct ms_value *ms_graph_value(struct ms_graph *g, const char *name, const char *hint);
 struct ms_value *ms_graph_input(struct ms_graph *g, const char *name, enum ms_dtype t,
                                 const struct ms_shape *s);
-/* Points to the tensor: it must live as long as the graph (arena, mapped file, or a reference kept). */
+/* Points to the tensor: it must live as long as the graph (arena, mapped file, or a reference
+ * kept). */
 struct ms_value *ms_graph_constant(struct ms_graph *g, const char *name, const struct ms_tensor *t);
 /* A constant made in the arena; data copied (count elements of dtype t). */
 struct ms_value *ms_graph_const_copy(struct ms_graph *g, const char *hint, enum ms_dtype t,
@@ -192,15 +193,16 @@ struct ms_node *ms_value_sole_user(const struct ms_value *v);
 /* "node 17 'conv2' (Conv)" into dst, escaped; returns dst. */
 char *ms_node_label(const struct ms_node *n, char *dst, size_t size);
 /* ms_fail with the node's label in front. */
-ms_code ms_node_fail(const struct ms_node *n, struct ms_err *err, ms_code code, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
+ms_code ms_node_fail(const struct ms_node *n, struct ms_err *err, ms_code code, const char *fmt,
+                     ...) __attribute__((format(printf, 4, 5)));
 
 /* ---- whole graph ---- */
 
 /* ir/infer.c: shapes and dtypes of every value, sub-graphs included; refuses what an operator's
  * infer refuses, and shapes recorded in the file that contradict (static dims only). */
 ms_code ms_graph_infer(struct ms_graph *g, struct ms_err *err);
-/* One node with given facts (a plan being made, or while running). Checks dtypes against the record. */
+/* One node with given facts (a plan being made, or while running). Checks dtypes against the
+ * record. */
 struct ms_fact;
 ms_code ms_node_infer(const struct ms_node *n, const struct ms_fact *in, struct ms_fact *out,
                       struct ms_syms *syms, struct ms_arena *scratch, struct ms_err *err);

@@ -32,12 +32,12 @@ struct ms_attr_spec {
     const char *name;
     enum ms_attr_type type;
     bool required;
-    int64_t i;         /* default of MS_ATTR_INT */
-    double f;          /* default of MS_ATTR_FLOAT */
-    const char *s;     /* default of MS_ATTR_STRING; allowed values as "a|b|c" in `choices` */
+    int64_t i;     /* default of MS_ATTR_INT */
+    double f;      /* default of MS_ATTR_FLOAT */
+    const char *s; /* default of MS_ATTR_STRING; allowed values as "a|b|c" in `choices` */
     const char *choices;
-    int64_t min, max;  /* bounds of INT and of each of INTS, when min < max */
-    int max_len;       /* of INTS, FLOATS, STRINGS; 0 = MS_MAX_RANK * 2 */
+    int64_t min, max; /* bounds of INT and of each of INTS, when min < max */
+    int max_len;      /* of INTS, FLOATS, STRINGS; 0 = MS_MAX_RANK * 2 */
     const char *doc;
 };
 
@@ -45,7 +45,7 @@ struct ms_attr_spec {
 
 /* What is known of a value: at load (symbols), when a plan is made (sizes), or while running. */
 struct ms_fact {
-    enum ms_dtype dtype;           /* MS_DTYPE_NONE: input left out */
+    enum ms_dtype dtype; /* MS_DTYPE_NONE: input left out */
     struct ms_shape shape;
     const struct ms_tensor *value; /* contents, if known now; plain layout */
     const int64_t *sym;            /* contents of a small integer tensor with symbols, or NULL */
@@ -59,7 +59,7 @@ struct ms_infer {
     const struct ms_fact *in; /* node->n_in */
     struct ms_fact *out;      /* node->n_out; dtype and shape to be set, sym if it can be told */
     struct ms_syms *syms;
-    struct ms_arena *arena;   /* for sym contents */
+    struct ms_arena *arena; /* for sym contents */
     struct ms_err *err;
 };
 
@@ -88,14 +88,14 @@ struct ms_task {
     struct ms_tensor *const *in; /* NULL = left out */
     struct ms_tensor **out;      /* NULL = nobody reads it; see MS_OUT_BY_KERNEL */
     int n_in, n_out;
-    size_t first, last;          /* units [first, last) of units(task); [0, 1) without units */
-    void *scratch;               /* scratch(task) bytes for this call alone, 64-byte aligned */
+    size_t first, last; /* units [first, last) of units(task); [0, 1) without units */
+    void *scratch;      /* scratch(task) bytes for this call alone, 64-byte aligned */
     struct ms_ctl *ctl;
 };
 
 /* The run around a task: given by runtime, so that kernels stay ignorant of it. */
 struct ms_ctl {
-    const atomic_bool *stop;     /* set when the run is cancelled, late or failed */
+    const atomic_bool *stop; /* set when the run is cancelled, late or failed */
     /* Records the first error of the run and sets stop. */
     void (*fail)(struct ms_ctl *c, const struct ms_node *n, ms_code code, const char *text);
     /* A tensor for output i of an MS_OUT_BY_KERNEL operator, charged to the run's budget; NULL (and
@@ -125,20 +125,21 @@ struct ms_prep {
     /* Bytes that live as long as the model and count against its budget, 64-byte aligned, not
      * zeroed; NULL when over the budget. Nothing to free by hand. */
     void *(*alloc)(const struct ms_prep *p, size_t bytes);
-    void *arg; /* of alloc */
+    void *arg;   /* of alloc */
     int threads; /* workers of the pool, for blocking decisions that do not change results */
 };
 
 struct ms_kernel {
-    const char *name;   /* "conv_im2col_avx512"; NULL ends the list */
-    ms_dtypes dtypes;   /* of the first present input (of output 0 when there is none) */
+    const char *name; /* "conv_im2col_avx512"; NULL ends the list */
+    ms_dtypes dtypes; /* of the first present input (of output 0 when there is none) */
     enum ms_isa isa;
     /* Extra conditions; NULL = always. Must not depend on the batch: the choice is made once. */
     bool (*applicable)(const struct ms_prep *p);
     /* Packs weights and digests attributes into *state (from p->alloc); NULL = none needed. */
     ms_code (*prepare)(const struct ms_prep *p, const void **state, struct ms_err *err);
     /* Independent units of a call with these shapes (in and out shapes set, data may be NULL);
-     * NULL = 1, or the elements of output 0 for MS_ELEMENTWISE. Results never depend on the split. */
+     * NULL = 1, or the elements of output 0 for MS_ELEMENTWISE. Results never depend on the split.
+     */
     size_t (*units)(const struct ms_task *t);
     /* Bytes of scratch one call of run needs, whatever its range; NULL = 0. */
     size_t (*scratch)(const struct ms_task *t);
@@ -148,30 +149,34 @@ struct ms_kernel {
 /* ---- operators ---- */
 
 enum ms_trait {
-    MS_ELEMENTWISE = 1 << 0,   /* unit = element of output 0; all inputs its shape or broadcast to it */
-    MS_INPLACE = 1 << 1,       /* output 0 may share input 0's memory if shape and dtype agree */
-    MS_VIEW = 1 << 2,          /* output 0 is input 0's bytes under another shape (Reshape): no kernel runs */
-    MS_OUT_BY_KERNEL = 1 << 3, /* output shapes depend on data: the kernel makes them (ctl->output) */
-    MS_NO_FOLD = 1 << 4,       /* not to be evaluated at load (random) */
-    MS_IMPURE = 1 << 5,        /* two equal nodes are not the same value (random) */
-    MS_COMMUTES = 1 << 6,      /* inputs 0 and 1 may be swapped */
-    MS_SUBGRAPHS = 1 << 7,     /* has graph attributes (If, Loop) */
-    MS_ANY_LAYOUT = 1 << 8,    /* works on bytes as they lie: blocked in, same blocked out */
+    MS_ELEMENTWISE =
+        1 << 0,          /* unit = element of output 0; all inputs its shape or broadcast to it */
+    MS_INPLACE = 1 << 1, /* output 0 may share input 0's memory if shape and dtype agree */
+    MS_VIEW =
+        1 << 2, /* output 0 is input 0's bytes under another shape (Reshape): no kernel runs */
+    MS_OUT_BY_KERNEL =
+        1 << 3,             /* output shapes depend on data: the kernel makes them (ctl->output) */
+    MS_NO_FOLD = 1 << 4,    /* not to be evaluated at load (random) */
+    MS_IMPURE = 1 << 5,     /* two equal nodes are not the same value (random) */
+    MS_COMMUTES = 1 << 6,   /* inputs 0 and 1 may be swapped */
+    MS_SUBGRAPHS = 1 << 7,  /* has graph attributes (If, Loop) */
+    MS_ANY_LAYOUT = 1 << 8, /* works on bytes as they lie: blocked in, same blocked out */
 };
 
 #define MS_OP_MAX_IN 8 /* rows in .in; variadic inputs use the last row given */
 
 struct ms_op {
     const char *name, *doc;
-    int min_in, max_in;   /* max_in -1: any number */
-    int min_out, max_out; /* max_out -1: any number */
+    int min_in, max_in;         /* max_in -1: any number */
+    int min_out, max_out;       /* max_out -1: any number */
     ms_dtypes in[MS_OP_MAX_IN]; /* dtypes each input may have; 0 = as the last row given */
     unsigned traits;
     const struct ms_attr_spec *attrs; /* ends with name NULL; NULL = none */
     /* Conditions beyond the attribute table (lengths that must agree...); NULL = none. */
     ms_code (*check)(const struct ms_node *n, struct ms_err *err);
     ms_code (*infer)(struct ms_infer *c);
-    /* Floating point operations of a call with these facts (all sizes known); NULL = output elements. */
+    /* Floating point operations of a call with these facts (all sizes known); NULL = output
+     * elements. */
     double (*cost)(const struct ms_node *n, const struct ms_fact *in, const struct ms_fact *out);
     const struct ms_kernel *kernels; /* best first; the last one is the MS_ISA_ANY reference */
 };

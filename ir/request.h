@@ -9,14 +9,14 @@
 #include "ir/tensor.h"
 
 struct ms_req_tensor {
-    const char *name;      /* NULL in a positional request (raw body): the i-th input */
+    const char *name;        /* NULL in a positional request (raw body): the i-th input */
     struct ms_tensor tensor; /* borrows data from the call's arena or the received bytes */
 };
 
 struct ms_req_output {
     const char *name;
-    bool binary;      /* REST: as bytes, not JSON */
-    int classes;      /* classification: k best as text; 0 = off */
+    bool binary; /* REST: as bytes, not JSON */
+    int classes; /* classification: k best as text; 0 = off */
 };
 
 /* Filled by the runtime, one for each output of the model that was asked for, in that order. */
@@ -45,7 +45,7 @@ struct ms_request {
     /* out */
     struct ms_req_result *out; /* array in the call's arena, made by the runtime */
     int n_out;
-    char out_version[24];      /* of the model that answered */
+    char out_version[24]; /* of the model that answered */
     struct ms_req_times times;
 
     /* runtime's own */

@@ -7,7 +7,8 @@
 #ifndef MS_IR_SECTION_H
 #define MS_IR_SECTION_H
 
-/* No red zones between the pointers: gcc leaves variables in named sections alone, clang must be told. */
+/* No red zones between the pointers: gcc leaves variables in named sections alone, clang must be
+ * told. */
 #ifdef __clang__
 #define MS_SECTION_PLAIN no_sanitize("address")
 #else

@@ -2,9 +2,10 @@
 /* shape.h - dimensions, some of which have only a name.
  *
  * A dimension is a size (>= 0) or a symbol: INT64_MIN + k stands for the k-th name of the model's
- * symbol table. Equal symbols are equal sizes in every run; different symbols may or may not differ.
- * Anything that inference cannot tell gets a fresh symbol. The same encoding serves the contents of
- * small integer tensors (Shape -> Gather -> Concat -> Reshape), where negative numbers are ordinary. */
+ * symbol table. Equal symbols are equal sizes in every run; different symbols may or may not
+ * differ. Anything that inference cannot tell gets a fresh symbol. The same encoding serves the
+ * contents of small integer tensors (Shape -> Gather -> Concat -> Reshape), where negative numbers
+ * are ordinary. */
 #ifndef MS_IR_SHAPE_H
 #define MS_IR_SHAPE_H
 
@@ -82,7 +83,8 @@ bool ms_axis(int64_t axis, int rank, int *out);
 bool ms_shape_broadcast(const struct ms_shape *a, const struct ms_shape *b, struct ms_syms *syms,
                         struct ms_shape *out);
 
-/* "[1,3,N,224]", "[]", "[?]" for unknown rank; syms may be NULL. At most size bytes. Returns dst. */
+/* "[1,3,N,224]", "[]", "[?]" for unknown rank; syms may be NULL. At most size bytes. Returns dst.
+ */
 char *ms_shape_text(char *dst, size_t size, const struct ms_shape *s, const struct ms_syms *syms);
 
 #endif

@@ -26,8 +26,10 @@ struct ms_tensor {
     void *owner;                          /* of release */
 };
 
-/* Bytes of a tensor in a layout; false on overflow. MS_PLAIN for any rank; blocked ones for rank >= 3. */
-bool ms_tensor_size(enum ms_dtype t, enum ms_layout layout, const struct ms_shape *s, size_t *bytes);
+/* Bytes of a tensor in a layout; false on overflow. MS_PLAIN for any rank; blocked ones for rank
+ * >= 3. */
+bool ms_tensor_size(enum ms_dtype t, enum ms_layout layout, const struct ms_shape *s,
+                    size_t *bytes);
 
 /* A new owner with one reference, contents undefined (MS_STRING: zeroed); NULL when memory is out
  * or the size overflows. */
