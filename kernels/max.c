@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* max.c - the largest of any number of inputs, element by element.
+ *
+ * A NaN in any input gives NaN, as numpy does. */
+#include "kernels/elementwise.h"
+
+MS_ROWS_F32(MS_ROW2, max, a > b || a != a ? a : b)
+MS_ROWS_F64(MS_ROW2, max, a > b || a != a ? a : b)
+MS_ROWS_SIGNED(MS_ROW2, max, a > b ? a : b)
+MS_ROWS_UNSIGNED(MS_ROW2, max, a > b ? a : b)
+MS_KERNELS(ms_variadic, max, MS_NUMERIC, MS_HAS_FLOAT(max), MS_HAS_INT(max))
+
+MS_OP(max) = {
+    .name = "Max",
+    .doc = "largest element of all inputs, NaN if one is NaN",
+    .min_in = 1,
+    .max_in = -1,
+    .min_out = 1,
+    .max_out = 1,
+    .in = {MS_NUMERIC},
+    .traits = MS_ELEMENTWISE,
+    .infer = ms_infer_broadcast,
+    .kernels = max_kernels,
+};
