@@ -161,6 +161,8 @@ enum ms_trait {
     MS_COMMUTES = 1 << 6,   /* inputs 0 and 1 may be swapped */
     MS_SUBGRAPHS = 1 << 7,  /* has graph attributes (If, Loop) */
     MS_ANY_LAYOUT = 1 << 8, /* works on bytes as they lie: blocked in, same blocked out */
+    MS_BLOCKED =
+        1 << 9, /* has kernels for channel-blocked activations: see passes/assign_layout.c */
 };
 
 #define MS_OP_MAX_IN 8 /* rows in .in; variadic inputs use the last row given */

@@ -21,7 +21,7 @@ struct ms_pass_ctx {
     size_t fold_node_bytes;  /* largest result of folding one node: 16 MiB */
     size_t fold_total_bytes; /* all results: 2 x the model */
     int64_t deadline;        /* monotonic; DEADLINE_EXCEEDED beyond */
-    long fuel;               /* rewrites left, over all passes: 64 x nodes; at 0 passes stop quietly */
+    long fuel; /* rewrites left, over all passes: 64 x nodes; at 0 passes stop quietly */
     /* Keeps a tensor that folding made alive as long as the graph; false when memory is out. */
     bool (*keep)(void *arg, struct ms_tensor *t);
     void *keep_arg;
@@ -36,7 +36,7 @@ struct ms_pass {
 
 struct ms_pass_report {
     const char *name;
-    int changed;             /* rewrites */
+    int changed; /* rewrites */
     int nodes_before, nodes_after;
     size_t const_bytes_before, const_bytes_after;
     int64_t ns;

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* affine.c - per-channel scale and shift, and convolutions that absorb them. */
+#include "passes/affine.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+void ms_affine_done(struct ms_affine *a)
+{
+    ms_free(a->scale);
+    *a = (struct ms_affine){0};
+}
+
+bool ms_affine_init(struct ms_affine *a, int64_t n)
+{
+    size_t count;
+
+    *a = (struct ms_affine){0};
+    if (n < 1 || !ms_mul((size_t)n, 2, &count))
+        return false;
+    a->scale = ms_calloc(count, sizeof *a->scale);
+    if (!a->scale)
+        return false;
+    a->shift = a->scale + n;
+    a->n = n;
+    for (int64_t i = 0; i < n; i++)
+        a->scale[i] = 1;
+    return true;
+}
+
+/* Element i of an f32 constant; weights in a mapped file need not be aligned. */
+static double at(const struct ms_tensor *t, size_t i)
+{
+    float f;
+
+    memcpy(&f, (const char *)t->data + i * sizeof f, sizeof f);
+    return (double)f;
+}
+
+static bool is_vector(const struct ms_tensor *t, int64_t n)
+{
+    return t && t->dtype == MS_F32 && t->shape.rank == 1 && t->shape.dim[0] == n;
+}
+
+bool ms_affine_of_batchnorm(const struct ms_node *bn, struct ms_affine *a)
+{
+    const struct ms_tensor *p[4];
+    const struct ms_tensor *scale = ms_in_const(bn, 1);
+
+    if (!ms_node_is(bn, "BatchNormalization") || ms_attr_int(bn, "training_mode") || !scale ||
+        scale->shape.rank != 1)
+        return false;
+    int64_t n = scale->shape.dim[0];
+    for (int i = 0; i < 4; i++) {
+        p[i] = ms_in_const(bn, i + 1);
+        if (!is_vector(p[i], n))
+            return false;
+    }
+    for (int i = 1; i < bn->n_out; i++)
+        if (bn->out[i]->n_uses)
+            return false;
+    if (!ms_affine_init(a, n))
+        return false;
+    double epsilon = ms_attr_float(bn, "epsilon");
+    for (int64_t i = 0; i < n; i++) {
+        size_t k = (size_t)i;
+        a->scale[i] = at(p[0], k) / sqrt(at(p[3], k) + epsilon);
+        a->shift[i] = at(p[1], k) - at(p[2], k) * a->scale[i];
+    }
+    return true;
+}
+
+bool ms_conv_is_foldable(const struct ms_node *conv)
+{
+    const struct ms_tensor *w = conv ? ms_in_const(conv, 1) : NULL;
+
+    if (!ms_node_is(conv, "Conv") || !w || w->dtype != MS_F32 || w->shape.rank < 3)
+        return false;
+    if (ms_in(conv, 2) && !is_vector(ms_in_const(conv, 2), w->shape.dim[0]))
+        return false;
+    return !ms_in(conv, 3) && !*ms_attr_str(conv, "activation");
+}
+
+static bool set_weights(struct ms_node *conv, struct ms_value *w, struct ms_value *b)
+{
+    if (!w || !b)
+        return false;
+    ms_node_set_in(conv, 1, w);
+    if (conv->n_in > 2)
+        ms_node_set_in(conv, 2, b);
+    else if (ms_node_add_in(conv, b, NULL) != MS_OK)
+        return false;
+    return true;
+}
+
+bool ms_conv_fold_output(struct ms_node *conv, struct ms_pass_ctx *c, const struct ms_affine *a)
+{
+    const struct ms_tensor *w = ms_in_const(conv, 1), *b = ms_in_const(conv, 2);
+    struct ms_shape bias_shape = ms_shape_make(a->n);
+    size_t per = ms_shape_span(&w->shape, 1, w->shape.rank);
+    struct ms_tensor *w2, *b2;
+    struct ms_value *vw = ms_pass_constant(conv->graph, c, "weight", MS_F32, &w->shape, &w2);
+    struct ms_value *vb = ms_pass_constant(conv->graph, c, "bias", MS_F32, &bias_shape, &b2);
+
+    if (!vw || !vb)
+        return false;
+    float *wo = w2->data, *bo = b2->data;
+    for (int64_t m = 0; m < a->n; m++) {
+        for (size_t i = (size_t)m * per; i < (size_t)(m + 1) * per; i++)
+            wo[i] = (float)(at(w, i) * a->scale[m]);
+        bo[m] = (float)((b ? at(b, (size_t)m) : 0) * a->scale[m] + a->shift[m]);
+    }
+    return set_weights(conv, vw, vb);
+}
+
+bool ms_conv_fold_input(struct ms_node *conv, struct ms_pass_ctx *c, const struct ms_affine *a)
+{
+    const struct ms_tensor *w = ms_in_const(conv, 1), *b = ms_in_const(conv, 2);
+    int64_t out = w->shape.dim[0], in = w->shape.dim[1], group = a->n / in;
+    size_t taps = ms_shape_span(&w->shape, 2, w->shape.rank);
+    struct ms_shape bias_shape = ms_shape_make(out);
+    struct ms_tensor *w2, *b2;
+    struct ms_value *vw = ms_pass_constant(conv->graph, c, "weight", MS_F32, &w->shape, &w2);
+    struct ms_value *vb = ms_pass_constant(conv->graph, c, "bias", MS_F32, &bias_shape, &b2);
+
+    if (!vw || !vb)
+        return false;
+    float *wo = w2->data, *bo = b2->data;
+    for (int64_t m = 0; m < out; m++) {
+        const int64_t first = m / (out / group) * in; /* channel where m's group starts */
+        double shift = b ? at(b, (size_t)m) : 0;
+        for (int64_t k = 0; k < in; k++)
+            for (size_t t = 0; t < taps; t++) {
+                size_t i = (size_t)(m * in + k) * taps + t;
+                wo[i] = (float)(at(w, i) * a->scale[first + k]);
+                shift += at(w, i) * a->shift[first + k];
+            }
+        bo[m] = (float)shift;
+    }
+    return set_weights(conv, vw, vb);
+}
