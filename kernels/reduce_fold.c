@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* reduce_fold.c - the inner loops of the Reduce operators, for each dtype.
+ *
+ * Accumulators sit in memory; 64 of them hide the latency of the additions. */
+#include <math.h>
+
+#include "kernels/elementwise.h"
+#include "kernels/reduce.h"
+
+/* a is the accumulator, x the element (already of the accumulator's type); result: the new a. */
+#define FOLD(name_, target_, T_, A_, field_, expr_)                                                \
+    target_ MS_VECTORISE static void name_(union ms_acc *acc, const union ms_acc *m,               \
+                                           const void *xv, size_t rows, size_t cols,               \
+                                           ptrdiff_t step)                                         \
+    {                                                                                              \
+        (void)m;                                                                                   \
+        for (size_t r = 0; r < rows; r++) {                                                        \
+            const T_ *px = (const T_ *)xv + (ptrdiff_t)r * step;                                   \
+            MS_IVDEP                                                                               \
+            for (size_t i = 0; i < cols; i++) {                                                    \
+                const A_ x = (A_)px[i], a = acc[i].field_;                                         \
+                acc[i].field_ = (expr_);                                                           \
+            }                                                                                      \
+        }                                                                                          \
+    }
+
+#define JOIN(name_, A_, field_, expr_)                                                             \
+    static void name_(union ms_acc *acc, size_t n)                                                 \
+    {                                                                                              \
+        for (size_t i = 0; i < n; i++) {                                                           \
+            const A_ x = acc[n + i].field_, a = acc[i].field_;                                     \
+            acc[i].field_ = (expr_);                                                               \
+        }                                                                                          \
+    }
+
+/* All loops of one fold. fe_ is the expression on doubles, ie_ on signed and ue_ on unsigned 64-bit
+ * integers; the j ones put two accumulators together. Signed values are widened, then wrapped as
+ * unsigned. */
+#define FOLDS(id_, fe_, ie_, ue_, jf_, ji_, ju_, start_)                                           \
+    FOLD(id_##_f32, , float, double, f, fe_)                                                       \
+    FOLD(id_##_f32_avx2, MS_TARGET_AVX2, float, double, f, fe_)                                    \
+    FOLD(id_##_f32_avx512, MS_TARGET_AVX512, float, double, f, fe_)                                \
+    FOLD(id_##_f64, , double, double, f, fe_)                                                      \
+    FOLD(id_##_i8, , int8_t, int64_t, i, ie_)                                                      \
+    FOLD(id_##_i16, , int16_t, int64_t, i, ie_)                                                    \
+    FOLD(id_##_i32, , int32_t, int64_t, i, ie_)                                                    \
+    FOLD(id_##_i64, , int64_t, int64_t, i, ie_)                                                    \
+    FOLD(id_##_u8, , uint8_t, uint64_t, u, ue_)                                                    \
+    FOLD(id_##_u16, , uint16_t, uint64_t, u, ue_)                                                  \
+    FOLD(id_##_u32, , uint32_t, uint64_t, u, ue_)                                                  \
+    FOLD(id_##_u64, , uint64_t, uint64_t, u, ue_)                                                  \
+    JOIN(id_##_join_f, double, f, jf_)                                                             \
+    JOIN(id_##_join_i, int64_t, i, ji_)                                                            \
+    JOIN(id_##_join_u, uint64_t, u, ju_)                                                           \
+    const struct ms_fold ms_fold_##id_ = {                                                         \
+        .rows = {MS_HAS_FLOAT(id_), MS_HAS_INT(id_), [MS_BOOL] = id_##_u8},                        \
+        .avx2_f32 = id_##_f32_avx2,                                                                \
+        .avx512_f32 = id_##_f32_avx512,                                                            \
+        .join_f = id_##_join_f,                                                                    \
+        .join_i = id_##_join_i,                                                                    \
+        .join_u = id_##_join_u,                                                                    \
+        .start = start_,                                                                           \
+    };
+
+#define WRAP(op_, a_, b_) ((int64_t)((uint64_t)(a_)op_(uint64_t)(b_)))
+#define ABS_I(x_) ((x_) < 0 ? (int64_t)(0 - (uint64_t)(x_)) : (x_))
+
+static union ms_acc start_0(enum ms_dtype t)
+{
+    (void)t;
+    return (union ms_acc){.u = 0}; /* 0.0 as well */
+}
+
+static union ms_acc start_1(enum ms_dtype t)
+{
+    return ms_dtype_kind(t) == MS_KIND_FLOAT ? (union ms_acc){.f = 1.0} : (union ms_acc){.u = 1};
+}
+
+/* The largest and smallest value of an integer type of that many bits. */
+static int64_t signed_max(enum ms_dtype t)
+{
+    return INT64_MAX >> (64 - 8 * ms_dtype_size(t));
+}
+
+static union ms_acc start_low(enum ms_dtype t)
+{
+    if (ms_dtype_kind(t) == MS_KIND_FLOAT)
+        return (union ms_acc){.f = -INFINITY};
+    if (ms_dtype_kind(t) == MS_KIND_INT)
+        return (union ms_acc){.i = -signed_max(t) - 1};
+    return (union ms_acc){.u = 0};
+}
+
+static union ms_acc start_high(enum ms_dtype t)
+{
+    if (ms_dtype_kind(t) == MS_KIND_FLOAT)
+        return (union ms_acc){.f = INFINITY};
+    if (ms_dtype_kind(t) == MS_KIND_INT)
+        return (union ms_acc){.i = signed_max(t)};
+    return (union ms_acc){.u = t == MS_BOOL ? 1 : UINT64_MAX >> (64 - 8 * ms_dtype_size(t))};
+}
+
+FOLDS(sum, a + x, WRAP(+, a, x), a + x, a + x, WRAP(+, a, x), a + x, start_0)
+FOLDS(abs, a + fabs(x), WRAP(+, a, ABS_I(x)), a + x, a + x, WRAP(+, a, x), a + x, start_0)
+FOLDS(square, a + x * x, WRAP(+, a, WRAP(*, x, x)), a + x * x, a + x, WRAP(+, a, x), a + x, start_0)
+FOLDS(prod, a *x, WRAP(*, a, x), a *x, a *x, WRAP(*, a, x), a *x, start_1)
+/* NaN wins, as in numpy. */
+FOLDS(max, x > a || x != x ? x : a, x > a ? x : a, x > a ? x : a, x > a || x != x ? x : a,
+      x > a ? x : a, x > a ? x : a, start_low)
+FOLDS(min, x < a || x != x ? x : a, x < a ? x : a, x < a ? x : a, x < a || x != x ? x : a,
+      x < a ? x : a, x < a ? x : a, start_high)
+
+/* exp(x - m) summed; integers are converted by the caller's choice of accumulator. */
+#define EXP_FOLD(name_, T_)                                                                        \
+    static void name_(union ms_acc *acc, const union ms_acc *m, const void *xv, size_t rows,       \
+                      size_t cols, ptrdiff_t step)                                                 \
+    {                                                                                              \
+        for (size_t r = 0; r < rows; r++) {                                                        \
+            const T_ *px = (const T_ *)xv + (ptrdiff_t)r * step;                                   \
+            for (size_t i = 0; i < cols; i++)                                                      \
+                acc[i].f += exp((double)px[i] - m[i].f);                                           \
+        }                                                                                          \
+    }
+EXP_FOLD(exp_f32, float)
+EXP_FOLD(exp_f64, double)
+
+const struct ms_fold ms_fold_exp = {
+    .rows = {[MS_F32] = exp_f32, [MS_F64] = exp_f64},
+    .join_f = sum_join_f,
+    .start = start_0,
+};

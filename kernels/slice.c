@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* slice.c - every step-th element between start and end, along some axes.
+ *
+ * Starts, ends, axes and steps are inputs; numpy's rules: negative positions count from the end,
+ * both are clamped, steps may be negative but not 0. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "kernels/copy.h"
+#include "kernels/facts.h"
+
+struct cut {
+    int64_t start, step, n;
+};
+
+static int64_t clamp(int64_t v, int64_t lo, int64_t hi)
+{
+    return v < lo ? lo : v > hi ? hi : v;
+}
+
+/* step is not 0; no sum below can overflow, since positions are clamped to [-1, dim] first. */
+static struct cut resolve(int64_t dim, int64_t start, int64_t end, int64_t step)
+{
+    struct cut c = {.step = step};
+
+    if (start < 0)
+        start = start < -dim ? (step > 0 ? 0 : -1) : start + dim;
+    if (end < 0)
+        end = end < -dim ? -1 : end + dim;
+    if (step > 0) {
+        c.start = clamp(start, 0, dim);
+        end = clamp(end, 0, dim);
+        c.n = end > c.start ? (end - c.start - 1) / step + 1 : 0;
+    } else {
+        c.start = clamp(start, -1, dim - 1);
+        end = clamp(end, -1, dim - 1);
+        c.n = c.start > end ? (c.start - end - 1) / (step == INT64_MIN ? INT64_MAX : -step) + 1 : 0;
+    }
+    return c;
+}
+
+static void run(const struct ms_task *t)
+{
+    const struct ms_tensor *x = t->in[0];
+    const int rank = x->shape.rank;
+    struct ms_strided s = {.size = ms_dtype_size(x->dtype), .rank = rank};
+    ptrdiff_t stride[MS_MAX_RANK], base = 0;
+
+    ms_row_strides(&x->shape, stride);
+    for (int d = 0; d < rank; d++) {
+        s.dim[d] = (size_t)x->shape.dim[d];
+        s.stride[d] = stride[d];
+    }
+    const size_t n = ms_tensor_count(t->in[1]);
+    for (size_t i = 0; i < n; i++) {
+        const int64_t step = t->n_in > 4 && t->in[4] ? ms_index_at(t->in[4], i) : 1;
+        int d = (int)i;
+
+        if (t->n_in > 3 && t->in[3])
+            (void)ms_axis(ms_index_at(t->in[3], i), rank, &d);
+        const struct cut c =
+            resolve(x->shape.dim[d], ms_index_at(t->in[1], i), ms_index_at(t->in[2], i), step);
+        s.dim[d] = (size_t)c.n;
+        if (c.n > 0)
+            base += c.start * stride[d];
+        s.stride[d] = c.n > 1 ? stride[d] * c.step : stride[d];
+    }
+    size_t count = 1;
+    for (int d = 0; d < rank; d++)
+        count *= s.dim[d];
+    if (count != ms_tensor_count(t->out[0])) {
+        ms_task_fail(t, MS_INVALID_ARGUMENT, "starts and ends are not those the shape came from");
+        return;
+    }
+    if (count == 0)
+        return;
+    s.src = (const uint8_t *)x->data + base * (ptrdiff_t)s.size;
+    ms_strided_run(t, &s);
+}
+
+/* The dim after one cut, of which parts may be symbols. */
+static int64_t cut_dim(struct ms_infer *c, int64_t dim, int64_t start, int64_t end, int64_t step)
+{
+    if (!ms_is_sym(dim) && !ms_is_sym(start) && !ms_is_sym(end))
+        return resolve(dim, start, end, step).n;
+    if (start == 0 && step == 1 && ms_is_sym(dim) && !ms_is_sym(end) && end >= INT32_MAX)
+        return dim; /* everything */
+    if (start == 0 && step == 1 && end == dim)
+        return dim;
+    return ms_syms_fresh(c->syms);
+}
+
+static void cut_contents(struct ms_infer *c, int64_t start, int64_t end, int64_t step)
+{
+    int64_t v[MS_MAX_SYM_CONTENT], y[MS_MAX_SYM_CONTENT];
+    int n;
+
+    if (ms_is_sym(start) || ms_is_sym(end) || !ms_infer_ints(c, 0, v, &n))
+        return;
+    const struct cut k = resolve(n, start, end, step);
+    for (int i = 0; i < k.n; i++)
+        y[i] = v[k.start + i * k.step];
+    ms_infer_set_ints(c, 0, y, (int)k.n);
+}
+
+/* Dims that no axis names stay. */
+static void keep_others(const struct ms_shape *x, const int *axes, int n, struct ms_shape *y)
+{
+    unsigned cut = 0;
+
+    for (int i = 0; i < n; i++)
+        cut |= 1u << axes[i];
+    for (int d = 0; n >= 0 && d < x->rank; d++)
+        if (!(cut >> d & 1))
+            y->dim[d] = x->dim[d];
+}
+
+static bool numbers(const struct ms_infer *c, int i, int64_t *v, int *n)
+{
+    return ms_infer_has(c, i) && ms_infer_ints(c, i, v, n);
+}
+
+static ms_code infer(struct ms_infer *c)
+{
+    const struct ms_shape *x = &c->in[0].shape;
+    struct ms_shape *y = &c->out[0].shape;
+    int64_t start[MS_MAX_SYM_CONTENT], end[MS_MAX_SYM_CONTENT], step[MS_MAX_SYM_CONTENT];
+    int axes[MS_MAX_RANK], n, m, n_axes;
+    bool known;
+
+    if (x->rank < 0)
+        return ms_fact_unknown(c, 0, c->in[0].dtype);
+    c->out[0].dtype = c->in[0].dtype;
+    *y = *x;
+    MS_TRY(ms_fact_axes(c, 3, x->rank, axes, &n_axes, &known));
+    if (!known || !numbers(c, 1, start, &n) || !numbers(c, 2, end, &m)) {
+        ms_fact_fresh(c, 0, c->in[0].dtype, x->rank);
+        keep_others(x, axes, known ? n_axes : -1, y);
+        return MS_OK;
+    }
+    if (n != m || n > x->rank || (n_axes >= 0 && n_axes != n))
+        return ms_fail(c->err, MS_INVALID_ARGUMENT, "%d starts, %d ends, %d axes for rank %d", n, m,
+                       n_axes < 0 ? n : n_axes, x->rank);
+    const bool stepped = ms_infer_has(c, 4), steps = stepped && ms_infer_ints(c, 4, step, &m);
+    if (steps && m != n)
+        return ms_fail(c->err, MS_INVALID_ARGUMENT, "%d starts, %d steps", n, m);
+    for (int i = 0; i < n; i++) {
+        const int d = n_axes < 0 ? i : axes[i];
+
+        if (stepped && (!steps || ms_is_sym(step[i]))) {
+            y->dim[d] = ms_syms_fresh(c->syms);
+            continue;
+        }
+        if (stepped && step[i] == 0)
+            return ms_fail(c->err, MS_INVALID_ARGUMENT, "step %d is 0", i);
+        y->dim[d] = cut_dim(c, x->dim[d], start[i], end[i], stepped ? step[i] : 1);
+        if (x->rank == 1)
+            cut_contents(c, start[i], end[i], stepped ? step[i] : 1);
+    }
+    if (n == 0)
+        ms_fact_pass_ints(c, 0, 0);
+    return MS_OK;
+}
+
+#define TYPES (MS_FIXED | MS_BIT(STRING))
+
+MS_OP(slice) = {
+    .name = "Slice",
+    .doc = "every step-th element between start and end",
+    .min_in = 3,
+    .max_in = 5,
+    .min_out = 1,
+    .max_out = 1,
+    .in = {TYPES, MS_INDEX_TYPES, MS_INDEX_TYPES, MS_INDEX_TYPES, MS_INDEX_TYPES},
+    .infer = infer,
+    .kernels = (const struct ms_kernel[]){{"slice", TYPES, MS_ISA_ANY, .units = ms_units_elements,
+                                           .run = run},
+                                          {0}},
+};
