@@ -143,7 +143,8 @@ START_TEST(every_pass_has_a_text)
         bool found = false;
         for (int k = 0; k < n_texts && !found; k++) {
             char *text = slurp(texts[k]), pass[64] = "", *at = strstr(text, "pass: ");
-            found = at && sscanf(at, "pass: %63s", pass) == 1 && strcmp(pass, ms_pass_at(i)->name) == 0;
+            found =
+                at && sscanf(at, "pass: %63s", pass) == 1 && strcmp(pass, ms_pass_at(i)->name) == 0;
             free(text);
         }
         ck_assert_msg(found, "no text in tests/passes for %s", ms_pass_at(i)->name);
@@ -162,7 +163,8 @@ START_TEST(unknown_pass_is_refused)
     ms_arena_init(&a, 1 << 20);
     struct ms_graph *g = parse(&a, text, strlen(text), "g");
     ms_pass_ctx_init(&c, g, 0);
-    ck_assert_int_eq(ms_passes_run(g, "all,-fuse-nothing", &c, NULL, &n, &err), MS_INVALID_ARGUMENT);
+    ck_assert_int_eq(ms_passes_run(g, "all,-fuse-nothing", &c, NULL, &n, &err),
+                     MS_INVALID_ARGUMENT);
     ck_assert_ptr_nonnull(strstr(err.text, "fuse-nothing"));
     ms_arena_done(&a);
 }
