@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conv.h - what the convolution kernels share: sizes of a call, digested once. */
+#ifndef MS_KERNELS_CONV_H
+#define MS_KERNELS_CONV_H
+
+#include "kernels/act.h"
+#include "kernels/window.h"
+
+struct ms_conv {
+    struct ms_window w;
+    int64_t n, ic, oc, groups;
+    int64_t icg, ocg; /* channels of a group */
+    int64_t taps;     /* k[0] k[1] k[2] */
+    int64_t in_px, out_px;
+    const void *x, *wt, *bias, *res; /* bias and res NULL if absent */
+    void *y;
+};
+
+/* The rule for X and W (inputs 0 and 1); the shape stays unknown when a rank is. */
+ms_code ms_conv_infer_shape(struct ms_infer *c, struct ms_shape *y);
+/* From a task whose shapes inference has accepted; dividing by these numbers is safe. */
+void ms_conv_of(struct ms_conv *c, const struct ms_task *t);
+
+/* Kernels, one algorithm a file. */
+extern const struct ms_kernel ms_conv_depthwise_avx512, ms_conv_depthwise_avx2;
+bool ms_conv_is_depthwise(const struct ms_prep *p);
+
+#endif

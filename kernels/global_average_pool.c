@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* global_average_pool.c - GlobalAveragePool: the mean of each channel; 0 for channels without
+ * elements. */
+#include "kernels/pool.h"
+#include "kernels/wide.h"
+
+static void pool(const struct ms_task *t)
+{
+    const double *x = t->in[0]->data;
+    double *y = t->out[0]->data;
+    size_t channels = ms_pool_units(t),
+           px = ms_shape_span(&t->in[0]->shape, 2, t->in[0]->shape.rank);
+
+    for (size_t u = 0; u < channels && !ms_task_stopped(t); u++, x += px) {
+        double v = 0;
+        for (size_t i = 0; i < px; i++)
+            v += x[i];
+        y[u] = px ? v / (double)px : 0;
+    }
+}
+
+static void run(const struct ms_task *t)
+{
+    ms_wide_run(t, pool);
+}
+
+MS_OP(global_average_pool) = {
+    .name = "GlobalAveragePool",
+    .doc = "the mean of each channel",
+    .min_in = 1,
+    .max_in = 1,
+    .min_out = 1,
+    .max_out = 1,
+    .in = {MS_FLOATS},
+
+    .infer = ms_pool_infer_global,
+    .cost = ms_pool_cost_global,
+    .kernels =
+        (const struct ms_kernel[]){
+            {.name = "global_average_pool",
+             .dtypes = MS_FLOATS,
+             .scratch = ms_wide_scratch,
+             .run = run},
+            {0},
+        },
+};

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* hardmax.c - Hardmax: 1 at the first largest element along an axis, 0 elsewhere. */
+#include "kernels/norm.h"
+#include "kernels/wide.h"
+
+static const struct ms_attr_spec attrs[] = {
+    {.name = "axis",
+     .type = MS_ATTR_INT,
+     .i = -1,
+     .min = -MS_MAX_RANK,
+     .max = MS_MAX_RANK - 1,
+     .doc = "compared along"},
+    {0},
+};
+
+static void normalise(const struct ms_task *t)
+{
+    struct ms_norm_rows r = ms_norm_rows(t->node, &t->in[0]->shape);
+
+    for (size_t o = 0; o < r.outer; o++)
+        for (size_t k = 0; k < r.inner; k++) {
+            const double *x = (const double *)t->in[0]->data + o * r.n * r.inner + k;
+            double *y = (double *)t->out[0]->data + o * r.n * r.inner + k;
+            size_t best = 0;
+            for (size_t i = 1; i < r.n; i++)
+                best = x[i * r.inner] > x[best * r.inner] ? i : best;
+            for (size_t i = 0; i < r.n; i++)
+                y[i * r.inner] = i == best ? 1 : 0;
+        }
+}
+
+static void run(const struct ms_task *t)
+{
+    ms_wide_run(t, normalise);
+}
+
+MS_OP(hardmax) = {
+    .name = "Hardmax",
+    .doc = "1 at the largest element along an axis, 0 elsewhere",
+    .min_in = 1,
+    .max_in = 1,
+    .min_out = 1,
+    .max_out = 1,
+    .in = {MS_FLOATS},
+    .traits = MS_INPLACE,
+    .attrs = attrs,
+    .infer = ms_norm_infer_axis,
+    .cost = ms_norm_cost,
+    .kernels =
+        (const struct ms_kernel[]){
+            {.name = "hardmax", .dtypes = MS_FLOATS, .scratch = ms_wide_scratch, .run = run},
+            {0},
+        },
+};

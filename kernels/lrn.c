@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lrn.c - LRN: local response normalisation across neighbouring channels:
+ *
+ *     y[c] = x[c] / (bias + alpha / size * sum x[j]^2)^beta,  j from c - (size-1)/2 to c + size/2
+ */
+#include <math.h>
+
+#include "kernels/norm.h"
+#include "kernels/wide.h"
+
+static const struct ms_attr_spec attrs[] = {
+    {.name = "alpha", .type = MS_ATTR_FLOAT, .f = 0.0001, .doc = "weight of the sum"},
+    {.name = "beta", .type = MS_ATTR_FLOAT, .f = 0.75, .doc = "the exponent"},
+    {.name = "bias", .type = MS_ATTR_FLOAT, .f = 1.0, .doc = "added to the sum"},
+    {.name = "size",
+     .type = MS_ATTR_INT,
+     .required = true,
+     .min = 1,
+     .max = 1 << 24,
+     .doc = "channels summed over"},
+    {0},
+};
+
+static ms_code infer(struct ms_infer *c)
+{
+    return ms_norm_infer_channels(c, 1);
+}
+
+static void normalise(const struct ms_task *t)
+{
+    const struct ms_shape *s = &t->in[0]->shape;
+    int64_t size = ms_attr_int(t->node, "size"), channels = s->dim[1];
+    int64_t px = (int64_t)ms_shape_span(s, 2, s->rank);
+    double alpha = ms_attr_float(t->node, "alpha") / (double)size;
+    double beta = ms_attr_float(t->node, "beta"), bias = ms_attr_float(t->node, "bias");
+    const double *x = t->in[0]->data;
+    double *y = t->out[0]->data;
+
+    for (int64_t n = 0; n < s->dim[0]; n++, x += channels * px)
+        for (int64_t c = 0; c < channels; c++) {
+            int64_t from = c - (size - 1) / 2, to = c + size / 2 + 1;
+            from = from < 0 ? 0 : from;
+            to = to > channels ? channels : to;
+            for (int64_t i = 0; i < px; i++) {
+                double sum = 0;
+                for (int64_t j = from; j < to; j++)
+                    sum += x[j * px + i] * x[j * px + i];
+                *y++ = x[c * px + i] / pow(bias + alpha * sum, beta);
+            }
+        }
+}
+
+static void run(const struct ms_task *t)
+{
+    ms_wide_run(t, normalise);
+}
+
+MS_OP(lrn) = {
+    .name = "LRN",
+    .doc = "local response normalisation across channels",
+    .min_in = 1,
+    .max_in = 1,
+    .min_out = 1,
+    .max_out = 1,
+    .in = {MS_FLOATS},
+    .traits = 0,
+    .attrs = attrs,
+    .infer = infer,
+    .cost = ms_norm_cost,
+    .kernels =
+        (const struct ms_kernel[]){
+            {.name = "lrn", .dtypes = MS_FLOATS, .scratch = ms_wide_scratch, .run = run},
+            {0},
+        },
+};

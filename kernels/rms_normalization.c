@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rms_normalization.c - RMSNormalization: x / sqrt(mean(x^2) + epsilon) over the dims from axis on,
+ * times scale. */
+#include <math.h>
+
+#include "kernels/norm.h"
+#include "kernels/wide.h"
+
+static const struct ms_attr_spec attrs[] = {
+    MS_NORM_EPSILON,
+    MS_NORM_STASH,
+    {.name = "axis",
+     .type = MS_ATTR_INT,
+     .i = -1,
+     .min = -MS_MAX_RANK,
+     .max = MS_MAX_RANK - 1,
+     .doc = "first dim of a row"},
+    {0},
+};
+
+static ms_code infer(struct ms_infer *c)
+{
+    int axis;
+
+    MS_TRY(ms_infer_one_dtype(c, 2));
+    MS_TRY(ms_norm_infer_axis(c));
+    if (c->in[0].shape.rank < 0 ||
+        !ms_axis(ms_attr_int(c->node, "axis"), c->in[0].shape.rank, &axis))
+        return MS_OK;
+    return ms_norm_check_row(c, 1, axis);
+}
+
+static void normalise(const struct ms_task *t)
+{
+    const struct ms_shape *s = &t->in[0]->shape;
+    const double *x = t->in[0]->data, *scale = t->in[1]->data;
+    double *y = t->out[0]->data, eps = ms_attr_float(t->node, "epsilon");
+    size_t ds = ms_tensor_count(t->in[1]) == 1 ? 0 : 1;
+    int axis = 0;
+
+    if (!ms_axis(ms_attr_int(t->node, "axis"), s->rank, &axis))
+        return;
+    size_t rows = ms_shape_span(s, 0, axis), n = ms_shape_span(s, axis, s->rank);
+    for (size_t r = 0; r < rows; r++, x += n) {
+        double sum = 0;
+        for (size_t i = 0; i < n; i++)
+            sum += x[i] * x[i] / (double)n;
+        for (size_t i = 0; i < n; i++)
+            *y++ = x[i] / sqrt(sum + eps) * scale[i * ds];
+    }
+}
+
+static void run(const struct ms_task *t)
+{
+    ms_wide_run(t, normalise);
+}
+
+MS_OP(rms_normalization) = {
+    .name = "RMSNormalization",
+    .doc = "x / sqrt(mean(x^2) + epsilon) over the last dims, scaled",
+    .min_in = 2,
+    .max_in = 2,
+    .min_out = 1,
+    .max_out = 1,
+    .in = {MS_FLOATS},
+    .traits = MS_INPLACE,
+    .attrs = attrs,
+    .infer = infer,
+    .cost = ms_norm_cost,
+    .kernels =
+        (const struct ms_kernel[]){
+            {.name = "rms_normalization",
+             .dtypes = MS_FLOATS,
+             .scratch = ms_wide_scratch,
+             .run = run},
+            {0},
+        },
+};

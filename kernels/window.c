@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* window.c - see window.h. */
+#include "kernels/window.h"
+
+#include <string.h>
+
+enum { MAX_SIZE_BITS = 40 }; /* of an axis: no input that fits in memory is longer */
+
+static ms_code check_len(const struct ms_node *n, const char *name, int want, struct ms_err *err)
+{
+    const struct ms_attr *a = ms_attr_get(n, name);
+
+    if (a && a->n != want)
+        return ms_fail(err, MS_INVALID_ARGUMENT, "attribute %s has %d elements, %d are needed",
+                       name, a->n, want);
+    return MS_OK;
+}
+
+/* SAME: as many windows as steps; odd padding goes behind (UPPER) or before (LOWER). */
+static void same_axis(struct ms_window *w, int a, bool upper, struct ms_syms *syms)
+{
+    int64_t in = w->in[a], total = 0;
+
+    w->pb[a] = w->pe[a] = 0;
+    if (ms_is_sym(in)) {
+        w->out[a] = w->s[a] == 1 ? in : ms_syms_fresh(syms);
+        return;
+    }
+    w->out[a] = (in + w->s[a] - 1) / w->s[a];
+    if (!ms_is_sym(w->k[a]))
+        total = (w->out[a] - 1) * w->s[a] + (w->k[a] - 1) * w->d[a] + 1 - in;
+    if (total > 0) {
+        w->pb[a] = upper ? total / 2 : total - total / 2;
+        w->pe[a] = total - w->pb[a];
+    }
+}
+
+static ms_code plain_axis(struct ms_window *w, int a, bool ceil, struct ms_syms *syms,
+                          struct ms_err *err)
+{
+    int64_t in = w->in[a], s = w->s[a];
+
+    if (ms_is_sym(w->k[a])) {
+        w->out[a] = ms_syms_fresh(syms);
+        return MS_OK;
+    }
+    int64_t reach = (w->k[a] - 1) * w->d[a] + 1, pads = w->pb[a] + w->pe[a];
+    if (ms_is_sym(in)) {
+        w->out[a] = s == 1 && pads == reach - 1 ? in : ms_syms_fresh(syms);
+        return MS_OK;
+    }
+    int64_t room = in + pads - reach;
+    if (room < 0)
+        return ms_fail(err, MS_INVALID_ARGUMENT,
+                       "the window spans %lld elements of axis %d, which has %lld with padding",
+                       (long long)reach, a - (3 - w->rank), (long long)(in + pads));
+    int64_t out = room / s + 1;
+    /* a window that begins in the padding behind does not count */
+    if (ceil && room % s != 0 && out * s < in + w->pb[a])
+        out++;
+    w->out[a] = out;
+    return MS_OK;
+}
+
+ms_code ms_window_init(struct ms_window *w, const struct ms_node *n, int rank,
+                       const int64_t *kernel, const int64_t *in, bool ceil, struct ms_syms *syms,
+                       struct ms_err *err)
+{
+    const char *pad = ms_attr_str(n, "auto_pad");
+    bool same = strncmp(pad, "SAME", 4) == 0, valid = strcmp(pad, "VALID") == 0;
+    int lead = 3 - rank;
+
+    if (rank < 1 || rank > 3)
+        return ms_fail(err, MS_UNIMPLEMENTED, "%d spatial axes, 1 to 3 are supported", rank);
+    MS_TRY(check_len(n, "strides", rank, err));
+    MS_TRY(check_len(n, "dilations", rank, err));
+    MS_TRY(check_len(n, "pads", 2 * rank, err));
+    MS_TRY(check_len(n, "kernel_shape", rank, err));
+    w->rank = rank;
+    for (int a = 0; a < 3; a++) {
+        int i = a - lead;
+        w->k[a] = i < 0 ? 1 : kernel[i];
+        w->in[a] = i < 0 ? 1 : in[i];
+        w->s[a] = i < 0 ? 1 : ms_attr_ints_at(n, "strides", i, 1);
+        w->d[a] = i < 0 ? 1 : ms_attr_ints_at(n, "dilations", i, 1);
+        w->pb[a] = i < 0 || valid ? 0 : ms_attr_ints_at(n, "pads", i, 0);
+        w->pe[a] = i < 0 || valid ? 0 : ms_attr_ints_at(n, "pads", i + rank, 0);
+        if (!ms_is_sym(w->k[a]) && (w->k[a] < 1 || w->k[a] > MS_WINDOW_MAX))
+            return ms_fail(err, MS_INVALID_ARGUMENT, "a window of %lld elements",
+                           (long long)w->k[a]);
+        if (!ms_is_sym(w->in[a]) && w->in[a] >> MAX_SIZE_BITS)
+            return ms_fail(err, MS_INVALID_ARGUMENT, "axis %d is too long", i);
+        if (same && i >= 0)
+            same_axis(w, a, strcmp(pad, "SAME_UPPER") == 0, syms);
+        else
+            MS_TRY(plain_axis(w, a, ceil, syms, err));
+    }
+    return MS_OK;
+}
+
+void ms_window_of(struct ms_window *w, const struct ms_node *n, const struct ms_shape *x,
+                  const int64_t *kernel, bool ceil)
+{
+    struct ms_err err; /* inference has accepted these numbers */
+
+    if (ms_window_init(w, n, x->rank - 2, kernel, x->dim + 2, ceil, NULL, &err) != MS_OK)
+        memset(w, 0, sizeof *w);
+}
+
+void ms_window_taps(const struct ms_window *w, int a, int64_t o, int64_t *from, int64_t *to)
+{
+    int64_t start = o * w->s[a] - w->pb[a], d = w->d[a];
+    int64_t f = start >= 0 ? 0 : (-start + d - 1) / d;
+    int64_t t = w->in[a] - start <= 0 ? 0 : (w->in[a] - start + d - 1) / d;
+
+    if (t > w->k[a])
+        t = w->k[a];
+    *from = f;
+    *to = t > f ? t : f;
+}
