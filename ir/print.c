@@ -12,6 +12,7 @@
  * show their values, which ir/parse.c reads back. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -147,13 +148,24 @@ static void indent(struct ms_buf *b, int depth)
 
 static void print_graph(const struct ms_graph *g, struct ms_buf *b, int depth);
 
-/* A float attribute shows a point or exponent, so that reading it back gives a float again. */
+/* The fewest digits that give the number back, as an f32 where it is one; with a point or exponent,
+ * so that reading it gives a float again. */
 static void put_float_attr(struct ms_buf *b, double v)
 {
-    size_t from = b->len;
+    char text[40];
+    float narrow = (float)v;
 
-    put_float(b, v, 17);
-    if (b->data && !strpbrk(b->data + from, ".einf"))
+    for (int digits = 6; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, v);
+        if (strtod(text, NULL) == v || ((double)narrow == v && strtof(text, NULL) == narrow))
+            break;
+    }
+    if (isnan(v) || isinf(v)) {
+        put_float(b, v, 17);
+        return;
+    }
+    ms_buf_puts(b, text);
+    if (!strpbrk(text, ".e"))
         ms_buf_puts(b, ".0");
 }
 
