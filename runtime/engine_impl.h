@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine_impl.h - what runtime/ alone sees of the engine. */
+#ifndef MS_RUNTIME_ENGINE_IMPL_H
+#define MS_RUNTIME_ENGINE_IMPL_H
+
+#include "runtime/account.h"
+#include "runtime/engine.h"
+#include "runtime/pool.h"
+#include "runtime/watch.h"
+
+struct ms_engine {
+    struct ms_engine_opts opts; /* resolved: no zeros left but max_workspace_bytes */
+    struct ms_account *account;
+    struct ms_watch *watch;
+    struct ms_pool *pool;
+};
+
+struct ms_watch *ms_engine_watch(struct ms_engine *e);
+struct ms_pool *ms_engine_pool(struct ms_engine *e);
+
+#endif

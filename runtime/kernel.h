@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kernel.h - which kernel serves a node, and the memory that its preparation takes. */
+#ifndef MS_RUNTIME_KERNEL_H
+#define MS_RUNTIME_KERNEL_H
+
+#include "ir/op.h"
+#include "runtime/account.h"
+
+struct ms_choice {
+    const struct ms_kernel *kernel; /* NULL: a view, nothing runs */
+    const void *state;
+};
+
+/* Packed weights: freed together with the model (or with an evaluation). */
+struct ms_packed_block;
+struct ms_packed {
+    struct ms_packed_block *head;
+    struct ms_account *account; /* NULL: only max counts */
+    size_t bytes, max;
+};
+void ms_packed_init(struct ms_packed *p, struct ms_account *account, size_t max);
+void ms_packed_done(struct ms_packed *p);
+
+/* The first kernel in the record's order that this host, the dtype and the node's shapes allow; with
+ * `reference` the last such one that runs everywhere. Runs its prepare. A view gives no kernel.
+ * UNIMPLEMENTED when none fits. */
+ms_code ms_kernel_choose(const struct ms_node *n, const struct ms_fact *in,
+                         const struct ms_fact *out, bool reference, int threads,
+                         struct ms_packed *packed, struct ms_choice *c, struct ms_err *err);
+
+#endif

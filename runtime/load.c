@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* load.c - bytes to a model that can serve: read, check, optimise, pack, first plan, self-test.
+ *
+ * Runs on a loader's thread. Weights stay in the mapped file; where a kernel has made its own
+ * packed copy, the file's pages are given back to the page cache as soon as the node is done, so
+ * that a load never holds two copies of all weights. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "runtime/eval.h"
+#include "runtime/model_impl.h"
+
+enum { FOLD_OVERHEAD = 64 << 20, REALIGN_MAX = 1 << 20, DROP_MIN = 64 << 10 };
+
+struct loader {
+    struct ms_model *m;
+    const struct ms_source *src;
+    const struct ms_model_opts *o;
+    struct ms_err *err;
+};
+
+static void progress(const struct loader *l, const char *step, uint64_t done, uint64_t total)
+{
+    if (l->o->progress)
+        l->o->progress(l->o->progress_arg, step, done, total);
+}
+
+static ms_code check_time(const struct loader *l)
+{
+    if (l->o->cancel && atomic_load_explicit(l->o->cancel, memory_order_relaxed))
+        return ms_fail(l->err, MS_CANCELLED, "the load was cancelled");
+    if (l->o->load_deadline != MS_NEVER && ms_now() > l->o->load_deadline)
+        return ms_fail(l->err, MS_DEADLINE_EXCEEDED, "the load's deadline has passed");
+    return MS_OK;
+}
+
+/* ---- read ---- */
+
+static ms_code read_graph(struct loader *l)
+{
+    struct ms_model *m = l->m;
+    struct ms_read_limits lim = ms_read_limits_default(l->src->main.len);
+
+    progress(l, "read", 0, l->src->main.len);
+    if (lim.max_heap > m->account->budget)
+        lim.max_heap = m->account->budget;
+    m->format = ms_format_sniff(l->src->main);
+    if (!m->format)
+        return ms_fail(l->err, MS_INVALID_ARGUMENT, "the file is in no model format known here");
+    ms_arena_init(&m->arena, lim.max_heap);
+    MS_TRY(m->format->read(l->src, &lim, &m->arena, &m->graph, l->o->missing, l->err));
+    progress(l, "read", l->src->main.len, l->src->main.len);
+    MS_TRY(check_time(l));
+    MS_TRY(ms_graph_check(m->graph, l->err));
+    return ms_graph_infer(m->graph, l->err);
+}
+
+/* ---- constants ---- */
+
+/* Calls fn for each constant of a graph and the graphs below. */
+static ms_code each_constant(struct ms_graph *g, ms_code (*fn)(struct loader *l,
+                                                               struct ms_value *v),
+                             struct loader *l)
+{
+    ms_graph_each (g, n) {
+        for (int i = 0; i < n->n_in; i++) {
+            struct ms_value *v = n->in[i].value;
+            if (v && v->constant && v->uses == &n->in[i]) /* once, at one of its uses */
+                MS_TRY(fn(l, v));
+        }
+        for (int i = 0; i < n->n_attrs; i++)
+            if (n->attrs[i].type == MS_ATTR_GRAPH)
+                MS_TRY(each_constant(n->attrs[i].graph, fn, l));
+    }
+    return MS_OK;
+}
+
+static ms_code count_weight(struct loader *l, struct ms_value *v)
+{
+    l->m->weight_bytes += v->constant->bytes;
+    return MS_OK;
+}
+
+static bool takes_packed(const struct ms_value *v)
+{
+    for (const struct ms_use *u = v->uses; u; u = u->next) {
+        const struct ms_kernel *k = u->node->op->kernels;
+        if (!k || !k->prepare)
+            return false;
+    }
+    return true;
+}
+
+/* Files put tensors at any address; kernels may rely on that of their element. Small ones, and
+ * those that kernels read in place, are copied to a good address; big ones that go through prepare
+ * are not, since packing reads them once. */
+static ms_code realign(struct loader *l, struct ms_value *v)
+{
+    const struct ms_tensor *t = v->constant;
+    size_t size = ms_dtype_size(t->dtype);
+    struct ms_tensor *c;
+
+    if (t->dtype == MS_STRING || size < 2 || (uintptr_t)t->data % size == 0 ||
+        (t->bytes > REALIGN_MAX && takes_packed(v)))
+        return MS_OK;
+    c = ms_arena_alloc(&l->m->arena, sizeof *c);
+    if (!c || !ms_tensor_borrow(c, t->dtype, &t->shape, NULL))
+        return ms_fail_oom(l->err, "constant", t->bytes);
+    c->layout = t->layout;
+    c->data = ms_arena_alloc(&l->m->arena, t->bytes);
+    if (!c->data)
+        return ms_fail_oom(l->err, "constant", t->bytes);
+    memcpy(c->data, t->data, t->bytes);
+    v->constant = c;
+    return MS_OK;
+}
+
+/* ---- optimise ---- */
+
+static bool keep_tensor(void *arg, struct ms_tensor *t)
+{
+    struct ms_model *m = arg;
+    struct ms_kept *k = ms_calloc(1, sizeof *k);
+
+    if (!k)
+        return false;
+    if (!ms_account_take(m->account, MS_ACCOUNT_GRAPHS, t->bytes)) {
+        ms_free(k);
+        return false;
+    }
+    m->graph_bytes += t->bytes;
+    k->tensor = ms_tensor_ref(t);
+    k->next = m->kept;
+    m->kept = k;
+    return true;
+}
+
+static ms_code optimise(struct loader *l)
+{
+    struct ms_model *m = l->m;
+    struct ms_eval_opts eval = {
+        .engine = m->engine, .deadline = l->o->load_deadline, .cancel = l->o->cancel};
+    struct ms_pass_ctx c;
+
+    progress(l, "optimise", 0, 1);
+    ms_pass_ctx_init(&c, m->graph, l->src->main.len);
+    c.eval = ms_eval;
+    c.eval_arg = &eval;
+    c.keep = keep_tensor;
+    c.keep_arg = m;
+    c.deadline = l->o->load_deadline;
+    MS_TRY(ms_passes_run(m->graph, l->o->passes ? l->o->passes : "all", &c, m->passes,
+                         &m->n_passes, l->err));
+    MS_TRY(ms_graph_infer(m->graph, l->err));
+    progress(l, "optimise", 1, 1);
+    return check_time(l);
+}
+
+/* ---- pack ---- */
+
+/* Pages of a big constant that a kernel has packed: not needed soon. Only the page cache's copy is
+ * dropped, so it does no harm when somebody reads them after all. */
+static void drop_pages(const struct ms_tensor *t)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = ((uintptr_t)t->data + page - 1) & ~(page - 1);
+    uintptr_t to = ((uintptr_t)t->data + t->bytes) & ~(page - 1);
+
+#ifdef MADV_PAGEOUT
+    if (t->bytes >= DROP_MIN && to > from)
+        (void)madvise((void *)from, to - from, MADV_PAGEOUT);
+#else
+    (void)from;
+    (void)to;
+#endif
+}
+
+static void packed_node(void *arg, const struct ms_node *n, int done, int total)
+{
+    struct loader *l = arg;
+    const struct ms_kernel *k = n->op->kernels;
+
+    progress(l, "pack", (uint64_t)done, (uint64_t)total);
+    for (int i = 0; k && k->prepare && i < n->n_in; i++) {
+        const struct ms_tensor *t = ms_in_const(n, i);
+        if (t && !t->release)
+            drop_pages(t);
+    }
+}
+
+static ms_code pack(struct loader *l)
+{
+    struct ms_model *m = l->m;
+    const struct ms_engine_opts *e = &m->engine->opts;
+    struct ms_program_opts o = {
+        .engine = m->engine,
+        .account = m->account,
+        .run_budget = e->run_budget,
+        .max_workspace = e->max_workspace_bytes,
+        .packed_budget = m->account->budget,
+        .max_plans = e->max_plans,
+        .threads = e->threads,
+        .deadline = l->o->load_deadline,
+        .cancel = l->o->cancel,
+        .packed_node = packed_node,
+        .arg = l,
+    };
+
+    MS_TRY(each_constant(m->graph, realign, l));
+    MS_TRY(each_constant(m->graph, count_weight, l));
+    if (ms_account_take(m->account, MS_ACCOUNT_WEIGHTS, m->weight_bytes))
+        m->weight_booked = m->weight_bytes;
+    MS_TRY(ms_program_init(&m->program, m->graph, &o, l->err));
+    size_t bytes = m->arena.used + m->program.arena.used + sizeof *m;
+    if (!ms_account_take(m->account, MS_ACCOUNT_GRAPHS, bytes))
+        return ms_fail_because(l->err, MS_RESOURCE_EXHAUSTED, MS_REASON_TOO_LARGE,
+                               "the model's graph takes %zu bytes, its memory budget is %zu", bytes,
+                               m->account->budget);
+    m->graph_bytes += bytes;
+    return MS_OK;
+}
+
+/* ---- ports ---- */
+
+static ms_code make_ports(struct loader *l, struct ms_value *const *v, int n,
+                          const char *const *names, int n_names, const char *what,
+                          struct ms_port **out)
+{
+    struct ms_arena *a = &l->m->arena;
+    struct ms_port *p = ms_arena_array(a, (size_t)n, sizeof *p);
+
+    if (n_names && n_names != n)
+        return ms_fail(l->err, MS_INVALID_ARGUMENT, "%d %s names are given, the model has %d",
+                       n_names, what, n);
+    if (!p)
+        return ms_fail_oom(l->err, "ports", (size_t)n * sizeof *p);
+    for (int i = 0; i < n; i++) {
+        p[i].name = ms_arena_strdup(a, n_names ? names[i] : v[i]->name);
+        p[i].dtype = v[i]->dtype;
+        p[i].shape = v[i]->shape;
+        if (!p[i].name)
+            return ms_fail_oom(l->err, "ports", 0);
+    }
+    *out = p;
+    return MS_OK;
+}
+
+static ms_code name_ports(struct loader *l)
+{
+    struct ms_model *m = l->m;
+    const struct ms_model_opts *o = l->o;
+
+    MS_TRY(make_ports(l, m->graph->in, m->graph->n_in, o->input_names,
+                      o->input_names ? o->n_input_names : 0, "input", &m->in));
+    MS_TRY(make_ports(l, m->graph->out, m->graph->n_out, o->output_names,
+                      o->output_names ? o->n_output_names : 0, "output", &m->out));
+    m->n_in = m->graph->n_in;
+    m->n_out = m->graph->n_out;
+    return MS_OK;
+}
+
+/* ---- all of it ---- */
+
+static void init_stats(struct ms_model_stats *s)
+{
+    ms_hist_init_time(&s->queue_time);
+    ms_hist_init_time(&s->compute_time);
+    ms_hist_init_size(&s->batch_size);
+}
+
+static void settle_batching(struct ms_batching *b)
+{
+    if (b->max_size <= 0)
+        b->max_size = 32;
+    if (b->max_queue <= 0)
+        b->max_queue = 1024;
+    if (!b->max_queue_bytes)
+        b->max_queue_bytes = (size_t)256 << 20;
+}
+
+static ms_code new_model(struct ms_engine *e, const struct ms_model_opts *o, struct ms_model **out,
+                         struct ms_err *err)
+{
+    size_t budget = o->memory_budget ? o->memory_budget : e->opts.model_budget;
+    struct ms_model *m = ms_calloc(1, sizeof *m);
+
+    *out = m;
+    if (!m)
+        return ms_fail_oom(err, "model", sizeof *m);
+    atomic_init(&m->refs, 1);
+    m->engine = e;
+    m->account = ms_account_new(budget, e->account);
+    m->name = ms_strdup(o->name ? o->name : "");
+    m->version = ms_strdup(o->version ? o->version : "");
+    m->batching = o->batching;
+    settle_batching(&m->batching);
+    init_stats(&m->stats);
+    return m->account && m->name && m->version ? MS_OK : ms_fail_oom(err, "model", sizeof *m);
+}
+
+static ms_code load(struct loader *l)
+{
+    MS_TRY(check_time(l));
+    MS_TRY(read_graph(l));
+    MS_TRY(optimise(l));
+    MS_TRY(name_ports(l));
+    MS_TRY(pack(l));
+    return ms_model_self_test(l->m, l->o, l->err);
+}
+
+void ms_model_opts_init(struct ms_model_opts *o)
+{
+    *o = (struct ms_model_opts){
+        .batching.enabled = true, .load_deadline = MS_NEVER, .self_test_ns = 10 * MS_SEC};
+}
+
+ms_code ms_model_load(struct ms_engine *e, const struct ms_source *src, void (*release)(void *arg),
+                      const struct ms_model_opts *o, struct ms_model **out, struct ms_err *err)
+{
+    struct ms_model_opts defaults;
+    struct ms_model *m;
+
+    ms_model_opts_init(&defaults);
+    *out = NULL;
+    ms_code code = new_model(e, o ? o : &defaults, &m, err);
+    if (m) {
+        m->release = release;
+        m->release_arg = src->arg;
+    } else if (release) {
+        release(src->arg);
+    }
+    if (code == MS_OK) {
+        struct loader l = {.m = m, .src = src, .o = o ? o : &defaults, .err = err};
+        code = load(&l);
+    }
+    if (code == MS_OK)
+        *out = m;
+    else
+        ms_model_unref(m);
+    return code;
+}

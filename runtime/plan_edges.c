@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* plan_edges.c - which steps wait for which, for plans whose steps may run side by side.
+ *
+ * A reader waits for the maker of what it reads. A maker waits for everybody who touched the bytes
+ * that it is going to write: in its own group (in place), or in buffers that held those addresses of
+ * the slab before. For that each group keeps its touches since its last write (all earlier ones are
+ * ordered before that write already), and a list of address ranges tells the group that held each
+ * last. Plans with late tensors, and giant ones, run in order and have no edges. */
+#include <limits.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "runtime/program.h"
+
+enum { STEPS_MAX = 20000, WORTH_NS = 60000 };
+
+struct edges {
+    int *from, *to;
+    int n, cap;
+    bool ok;
+};
+
+static void add_edge(struct edges *e, int from, int to)
+{
+    if (from < 0 || from == to || !e->ok)
+        return;
+    if (e->n == e->cap) {
+        int cap = e->cap ? e->cap * 2 : 256;
+        int *f = ms_reallocarray(e->from, (size_t)cap, sizeof *f);
+        e->from = f ? f : e->from;
+        int *t = ms_reallocarray(e->to, (size_t)cap, sizeof *t);
+        e->to = t ? t : e->to;
+        e->ok = f && t;
+        if (!e->ok)
+            return;
+        e->cap = cap;
+    }
+    e->from[e->n] = from;
+    e->to[e->n++] = to;
+}
+
+struct touch {
+    int step, next;
+};
+
+struct range {
+    size_t from, to;
+    int group;
+};
+
+struct finder {
+    struct ms_maker *m;
+    struct edges *e;
+    int *maker_of;        /* by value id */
+    int *head;            /* by group: touches since the last write; -1 */
+    struct touch *touch;
+    int n_touches;
+    struct range *range, *spare;
+    int n_ranges;
+};
+
+static int group_of(const struct ms_maker *m, int id)
+{
+    while (m->root[id] != id)
+        id = m->root[id];
+    return id;
+}
+
+static bool in_memory(const struct ms_slot *s)
+{
+    return s->where == MS_AT_SLAB || s->where == MS_AT_OUTPUT;
+}
+
+static void touch(struct finder *f, int group, int step)
+{
+    f->touch[f->n_touches] = (struct touch){step, f->head[group]};
+    f->head[group] = f->n_touches++;
+}
+
+static void wait_for_group(struct finder *f, int group, int step)
+{
+    for (int t = f->head[group]; t >= 0; t = f->touch[t].next)
+        add_edge(f->e, f->touch[t].step, step);
+}
+
+/* The group takes its addresses: its first writer waits for whoever was there before. */
+static void take_range(struct finder *f, int group, int step)
+{
+    const struct ms_slot *s = &f->m->plan->slot[group];
+    size_t from = s->offset, to = from + ms_align64(s->proto.bytes);
+    int n = 0;
+
+    for (int i = 0; i < f->n_ranges; i++) {
+        struct range r = f->range[i];
+        if (r.to <= from || r.from >= to) {
+            f->spare[n++] = r;
+            continue;
+        }
+        wait_for_group(f, r.group, step);
+        if (r.from < from)
+            f->spare[n++] = (struct range){r.from, from, r.group};
+        if (r.to > to)
+            f->spare[n++] = (struct range){to, r.to, r.group};
+    }
+    f->spare[n++] = (struct range){from, to, group};
+    struct range *t = f->range;
+    f->range = f->spare;
+    f->spare = t;
+    f->n_ranges = n;
+}
+
+static void write_group(struct finder *f, int id, int step)
+{
+    const struct ms_plan *p = f->m->plan;
+    int group = group_of(f->m, id);
+
+    if (!in_memory(&p->slot[id]))
+        return;
+    if (f->m->first[group] == step && p->slot[id].where == MS_AT_SLAB)
+        take_range(f, group, step);
+    wait_for_group(f, group, step);
+    f->head[group] = -1;
+    touch(f, group, step);
+}
+
+static void visit(struct finder *f, int s)
+{
+    const struct ms_plan *p = f->m->plan;
+    const struct ms_step *st = &p->step[s];
+    const int *id = p->operand + st->args;
+
+    for (int i = 0; i < st->n_in; i++) {
+        if (id[i] < 0 || !in_memory(&p->slot[id[i]]))
+            continue;
+        int group = group_of(f->m, id[i]);
+        add_edge(f->e, f->maker_of[group_of(f->m, id[i])], s);
+        touch(f, group, s);
+    }
+    for (int i = st->n_in; i < st->n_in + st->n_out; i++)
+        if (id[i] >= 0) {
+            write_group(f, id[i], s);
+            f->maker_of[group_of(f->m, id[i])] = s; /* in place: the latest writer */
+        }
+}
+
+static bool finder_init(struct finder *f, struct ms_maker *m, struct edges *e)
+{
+    size_t values = (size_t)m->plan->n_slots, ops = (size_t)m->plan->n_operands;
+
+    *f = (struct finder){.m = m, .e = e};
+    f->maker_of = ms_arena_array(&m->scratch, values, sizeof *f->maker_of);
+    f->head = ms_arena_array(&m->scratch, values, sizeof *f->head);
+    f->touch = ms_arena_array(&m->scratch, ops, sizeof *f->touch);
+    /* a buffer adds at most two ranges to the list */
+    f->range = ms_arena_array(&m->scratch, 2 * values + 2, sizeof *f->range);
+    f->spare = ms_arena_array(&m->scratch, 2 * values + 2, sizeof *f->spare);
+    if (!f->maker_of || !f->head || !f->touch || !f->range || !f->spare)
+        return false;
+    for (size_t i = 0; i < values; i++)
+        f->maker_of[i] = f->head[i] = -1;
+    return true;
+}
+
+/* Lists of successors in the plan, duplicates removed. Edges of one target lie side by side. */
+static bool store(struct ms_maker *m, struct edges *e)
+{
+    struct ms_plan *p = m->plan;
+    int *mark = ms_arena_array(&m->scratch, (size_t)p->n_steps, sizeof *mark);
+    int kept = 0;
+
+    if (!mark)
+        return false;
+    for (int s = 0; s < p->n_steps; s++)
+        mark[s] = -1;
+    for (int i = 0; i < e->n; i++) {
+        if (mark[e->from[i]] == e->to[i])
+            continue;
+        mark[e->from[i]] = e->to[i];
+        e->from[kept] = e->from[i];
+        e->to[kept++] = e->to[i];
+    }
+    e->n = kept;
+    p->list = ms_arena_array(&p->arena, (size_t)kept, sizeof *p->list);
+    if (!p->list)
+        return false;
+    for (int i = 0; i < kept; i++) {
+        p->step[e->from[i]].n_succs++;
+        p->step[e->to[i]].needs++;
+    }
+    for (int s = 0, at = 0; s < p->n_steps; s++) {
+        p->step[s].succs = at;
+        at += p->step[s].n_succs;
+        p->step[s].n_succs = 0;
+    }
+    for (int i = 0; i < kept; i++) {
+        struct ms_step *from = &p->step[e->from[i]];
+        p->list[from->succs + from->n_succs++] = e->to[i];
+    }
+    return true;
+}
+
+/* Would anything ever run side by side? Not if each step waits for the one before. */
+static bool branches(const struct ms_plan *p, const struct edges *e)
+{
+    int chained = 0;
+    double ns = 0;
+
+    for (int i = 0; i < e->n; i++)
+        chained += e->to[i] == e->from[i] + 1;
+    for (int s = 0; s < p->n_steps; s++)
+        ns += p->step[s].flops / 20.0;
+    return chained < p->n_steps - 1 && ns > WORTH_NS;
+}
+
+ms_code ms_plan_edges(struct ms_maker *m)
+{
+    struct ms_plan *p = m->plan;
+    struct edges e = {.ok = true};
+    struct finder f;
+
+    if (m->part->program->threads < 2 || p->n_steps > STEPS_MAX || p->n_late || p->n_steps < 3)
+        return MS_OK;
+    for (int s = 0; s < p->n_steps; s++)
+        if (p->step[s].dynamic)
+            return MS_OK;
+    bool ok = finder_init(&f, m, &e);
+    for (int s = 0; ok && s < p->n_steps; s++)
+        visit(&f, s);
+    ok = ok && e.ok && store(m, &e);
+    p->branches = ok && branches(p, &e);
+    ms_free(e.from);
+    ms_free(e.to);
+    return ok ? MS_OK : ms_fail_oom(m->err, "plan", 0);
+}

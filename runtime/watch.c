@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* watch.c - one thread, asleep unless something long runs or a timer was asked for. */
+#include "runtime/watch.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "runtime/engine_impl.h"
+
+enum { TICK_NS = 1000000 };
+
+struct ms_watch {
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    pthread_t thread;
+    struct ms_watched *first;
+    int64_t alarm; /* next call of tick; MS_NEVER */
+    int64_t (*tick)(void *arg, int64_t now);
+    void *tick_arg;
+    bool quit;
+};
+
+void ms_watched_init(struct ms_watched *w, struct ms_engine *e, int64_t deadline,
+                     const atomic_bool *cancel)
+{
+    *w = (struct ms_watched){
+        .deadline = deadline, .cancel = cancel, .watch = e ? ms_engine_watch(e) : NULL};
+    atomic_init(&w->stop, false);
+    atomic_init(&w->why, MS_OK);
+}
+
+/* Why it must end now; the watch's lock is held when it is listed. */
+static ms_code verdict(const struct ms_watched *w, int64_t now)
+{
+    if (w->cancel && atomic_load_explicit(w->cancel, memory_order_relaxed))
+        return MS_CANCELLED;
+    return w->deadline != MS_NEVER && now >= w->deadline ? MS_DEADLINE_EXCEEDED : MS_OK;
+}
+
+ms_code ms_watched_check(struct ms_watched *w)
+{
+    ms_code code = verdict(w, w->deadline == MS_NEVER ? 0 : ms_now());
+
+    if (code != MS_OK)
+        atomic_store_explicit(&w->stop, true, memory_order_relaxed);
+    return code;
+}
+
+void ms_watch_begin(struct ms_watched *w)
+{
+    struct ms_watch *watch = w->watch;
+
+    if (!watch || w->listed || (w->deadline == MS_NEVER && !w->cancel))
+        return;
+    pthread_mutex_lock(&watch->lock);
+    w->prev = NULL;
+    w->next = watch->first;
+    if (w->next)
+        w->next->prev = w;
+    else
+        pthread_cond_signal(&watch->wake);
+    watch->first = w;
+    w->listed = true;
+    pthread_mutex_unlock(&watch->lock);
+}
+
+void ms_watch_end(struct ms_watched *w)
+{
+    if (!w->listed)
+        return;
+    pthread_mutex_lock(&w->watch->lock);
+    if (w->next)
+        w->next->prev = w->prev;
+    if (w->prev)
+        w->prev->next = w->next;
+    else
+        w->watch->first = w->next;
+    w->listed = false;
+    pthread_mutex_unlock(&w->watch->lock);
+}
+
+static void look(struct ms_watch *w, int64_t now)
+{
+    for (struct ms_watched *r = w->first; r; r = r->next) {
+        if (atomic_load_explicit(&r->stop, memory_order_relaxed))
+            continue;
+        ms_code why = verdict(r, now);
+        if (why == MS_OK)
+            continue;
+        atomic_store_explicit(&r->why, (int)why, memory_order_relaxed);
+        atomic_store_explicit(&r->stop, true, memory_order_release);
+    }
+}
+
+static void sleep_until(struct ms_watch *w, int64_t at)
+{
+    if (at == MS_NEVER) {
+        pthread_cond_wait(&w->wake, &w->lock);
+        return;
+    }
+    struct timespec t = {.tv_sec = (time_t)(at / MS_SEC), .tv_nsec = (long)(at % MS_SEC)};
+    pthread_cond_timedwait(&w->wake, &w->lock, &t);
+}
+
+static void *loop(void *arg)
+{
+    struct ms_watch *w = arg;
+
+    pthread_mutex_lock(&w->lock);
+    while (!w->quit) {
+        int64_t now = ms_now();
+        look(w, now);
+        if (w->tick && now >= w->alarm) {
+            w->alarm = MS_NEVER;
+            pthread_mutex_unlock(&w->lock);
+            int64_t again = w->tick(w->tick_arg, now);
+            pthread_mutex_lock(&w->lock);
+            if (again < w->alarm)
+                w->alarm = again;
+            if (w->quit)
+                break;
+        }
+        int64_t next = w->first ? ms_now() + TICK_NS : MS_NEVER;
+        sleep_until(w, next < w->alarm ? next : w->alarm);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return NULL;
+}
+
+struct ms_watch *ms_watch_new(void)
+{
+    struct ms_watch *w = ms_calloc(1, sizeof *w);
+    pthread_condattr_t attr;
+
+    if (!w)
+        return NULL;
+    w->alarm = MS_NEVER;
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&w->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    if (pthread_create(&w->thread, NULL, loop, w) == 0) {
+        pthread_setname_np(w->thread, "ms-watch");
+        return w;
+    }
+    pthread_cond_destroy(&w->wake);
+    pthread_mutex_destroy(&w->lock);
+    ms_free(w);
+    return NULL;
+}
+
+void ms_watch_free(struct ms_watch *w)
+{
+    if (!w)
+        return;
+    pthread_mutex_lock(&w->lock);
+    w->quit = true;
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->lock);
+    pthread_join(w->thread, NULL);
+    pthread_cond_destroy(&w->wake);
+    pthread_mutex_destroy(&w->lock);
+    ms_free(w);
+}
+
+void ms_watch_on_tick(struct ms_watch *w, int64_t (*fn)(void *arg, int64_t now), void *arg)
+{
+    pthread_mutex_lock(&w->lock);
+    w->tick = fn;
+    w->tick_arg = arg;
+    pthread_mutex_unlock(&w->lock);
+}
+
+void ms_watch_kick(struct ms_watch *w, int64_t at)
+{
+    pthread_mutex_lock(&w->lock);
+    if (at < w->alarm) {
+        w->alarm = at;
+        pthread_cond_signal(&w->wake);
+    }
+    pthread_mutex_unlock(&w->lock);
+}
+
+bool ms_watch_healthy(struct ms_watch *w, int64_t slack)
+{
+    bool healthy = true;
+    int64_t now = ms_now();
+
+    pthread_mutex_lock(&w->lock);
+    for (struct ms_watched *r = w->first; r && healthy; r = r->next)
+        healthy = r->deadline == MS_NEVER || now - slack < r->deadline;
+    pthread_mutex_unlock(&w->lock);
+    return healthy;
+}
