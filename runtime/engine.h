@@ -12,10 +12,11 @@
 struct ms_engine;
 
 struct ms_engine_opts {
-    int threads;                /* workers; 0 = ms_cpu()->usable */
-    size_t memory_budget;       /* bytes for all models together; 0 = 90 % of what the cgroup or machine has */
-    size_t model_budget;        /* packed weights, plans and graph of one model; default 4 GiB */
-    size_t run_budget;          /* live tensors, scratch and outputs of one run; default 1 GiB */
+    int threads;          /* workers; 0 = ms_cpu()->usable */
+    size_t memory_budget; /* bytes for all models together; 0 = 90 % of what the cgroup or machine
+                             has */
+    size_t model_budget;  /* packed weights, plans and graph of one model; default 4 GiB */
+    size_t run_budget;    /* live tensors, scratch and outputs of one run; default 1 GiB */
     size_t max_workspace_bytes; /* scratch of one kernel; 0 = no bound but run_budget */
     int max_plans;              /* plans cached by a model (LRU); default 16 */
     bool exact;                 /* no algorithm that changes results (numerics: exact) */

@@ -146,10 +146,9 @@ static ms_code facts(const struct ms_node *n, const struct ms_tensor *const *in,
     struct ms_syms syms = {.arena = a};
 
     for (int i = 0; i < n->n_in; i++)
-        f_in[i] = in[i] ? (struct ms_fact){.dtype = in[i]->dtype,
-                                           .shape = in[i]->shape,
-                                           .value = in[i]}
-                        : (struct ms_fact){.dtype = MS_DTYPE_NONE};
+        f_in[i] =
+            in[i] ? (struct ms_fact){.dtype = in[i]->dtype, .shape = in[i]->shape, .value = in[i]}
+                  : (struct ms_fact){.dtype = MS_DTYPE_NONE};
     return ms_node_infer(n, f_in, f_out, &syms, a, err);
 }
 

@@ -82,12 +82,8 @@ ms_code ms_kernel_choose(const struct ms_node *n, const struct ms_fact *in,
                          const struct ms_fact *out, bool reference, int threads,
                          struct ms_packed *packed, struct ms_choice *c, struct ms_err *err)
 {
-    struct ms_prep p = {.node = n,
-                        .in = in,
-                        .out = out,
-                        .alloc = packed_alloc,
-                        .arg = packed,
-                        .threads = threads};
+    struct ms_prep p = {
+        .node = n, .in = in, .out = out, .alloc = packed_alloc, .arg = packed, .threads = threads};
 
     *c = (struct ms_choice){0};
     if (n->op->traits & MS_VIEW)

@@ -62,9 +62,8 @@ static ms_code read_graph(struct loader *l)
 /* ---- constants ---- */
 
 /* Calls fn for each constant of a graph and the graphs below. */
-static ms_code each_constant(struct ms_graph *g, ms_code (*fn)(struct loader *l,
-                                                               struct ms_value *v),
-                             struct loader *l)
+static ms_code each_constant(struct ms_graph *g,
+                             ms_code (*fn)(struct loader *l, struct ms_value *v), struct loader *l)
 {
     ms_graph_each (g, n) {
         for (int i = 0; i < n->n_in; i++) {
@@ -153,8 +152,8 @@ static ms_code optimise(struct loader *l)
     c.keep = keep_tensor;
     c.keep_arg = m;
     c.deadline = l->o->load_deadline;
-    MS_TRY(ms_passes_run(m->graph, l->o->passes ? l->o->passes : "all", &c, m->passes,
-                         &m->n_passes, l->err));
+    MS_TRY(ms_passes_run(m->graph, l->o->passes ? l->o->passes : "all", &c, m->passes, &m->n_passes,
+                         l->err));
     MS_TRY(ms_graph_infer(m->graph, l->err));
     progress(l, "optimise", 1, 1);
     return check_time(l);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* memplan.c - greedy by size: big buffers first, each at the lowest gap that is free while it lives.
+/* memplan.c - greedy by size: big buffers first, each at the lowest gap that is free while it
+ * lives.
  *
  * Against first-come order this comes close to the lower bound on real networks, because the few
  * big activations choose before the many small ones. Placed buffers are kept sorted by offset, so
@@ -146,7 +147,8 @@ bool ms_memplan(struct ms_buffer *b, int n, size_t *size, size_t *bound)
         order[i] = &b[i];
         ok = b[i].bytes <= SIZE_MAX / 4 && ms_add(sum, ms_align64(b[i].bytes), &sum);
     }
-    ok = ok && (n <= PAIRS_MAX ? place_by_size(order, placed, n) : place_by_class(order, placed, n));
+    ok =
+        ok && (n <= PAIRS_MAX ? place_by_size(order, placed, n) : place_by_class(order, placed, n));
     *size = 0;
     for (int i = 0; ok && i < n; i++) {
         size_t end = b[i].offset + ms_align64(b[i].bytes);

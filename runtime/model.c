@@ -165,16 +165,16 @@ ms_code ms_model_check_inputs(const struct ms_model *m, struct ms_tensor *const 
             return ms_fail(err, MS_INVALID_ARGUMENT, "input '%s' is missing", m->in[i].name);
         if (in[i]->dtype != m->in[i].dtype)
             return ms_fail(err, MS_INVALID_ARGUMENT, "input '%s' is %s, the model expects %s",
-                           m->in[i].name, ms_dtype_oip(in[i]->dtype),
-                           ms_dtype_oip(m->in[i].dtype));
+                           m->in[i].name, ms_dtype_oip(in[i]->dtype), ms_dtype_oip(m->in[i].dtype));
         if (!ms_shape_static(&in[i]->shape))
             return ms_fail(err, MS_INVALID_ARGUMENT, "input '%s' has no fixed shape",
                            m->in[i].name);
         MS_TRY(check_dims(m, i, &in[i]->shape, err));
         if (!ms_shape_bytes(&in[i]->shape, in[i]->dtype, &bytes) || bytes != in[i]->bytes ||
             in[i]->layout != MS_PLAIN)
-            return ms_fail(err, MS_INVALID_ARGUMENT, "input '%s' has %zu bytes, its shape needs %zu",
-                           m->in[i].name, in[i]->bytes, bytes);
+            return ms_fail(err, MS_INVALID_ARGUMENT,
+                           "input '%s' has %zu bytes, its shape needs %zu", m->in[i].name,
+                           in[i]->bytes, bytes);
     }
     return check_symbols(m, in, err);
 }

@@ -13,12 +13,12 @@
 struct ms_model;
 
 struct ms_batching {
-    bool enabled;         /* only done where the batch axis is proven (ms_model_batchable) */
-    int max_size;         /* items along the batch axis; 0 = 32 */
-    int64_t max_delay_ns; /* how long a batch may wait to fill; 0 = never waits */
-    int max_queue;        /* requests; 0 = 1024 */
+    bool enabled;           /* only done where the batch axis is proven (ms_model_batchable) */
+    int max_size;           /* items along the batch axis; 0 = 32 */
+    int64_t max_delay_ns;   /* how long a batch may wait to fill; 0 = never waits */
+    int max_queue;          /* requests; 0 = 1024 */
     size_t max_queue_bytes; /* 0 = 256 MiB */
-    int64_t timeout_ns;   /* deadline of requests that bring none; 0 = none */
+    int64_t timeout_ns;     /* deadline of requests that bring none; 0 = none */
 };
 
 struct ms_model_opts {
@@ -29,12 +29,12 @@ struct ms_model_opts {
     const char *const *input_names;  /* new names in order; NULL = the model's */
     const char *const *output_names; /* their counts must agree with the model's */
     int n_input_names, n_output_names;
-    int64_t load_deadline;      /* monotonic; MS_NEVER */
-    int64_t self_test_ns;       /* bound on warm-up and self-test; default 10 s; 0 = skip them */
-    const atomic_bool *cancel;  /* may be NULL */
+    int64_t load_deadline;     /* monotonic; MS_NEVER */
+    int64_t self_test_ns;      /* bound on warm-up and self-test; default 10 s; 0 = skip them */
+    const atomic_bool *cancel; /* may be NULL */
     void (*progress)(void *arg, const char *step, uint64_t done, uint64_t total);
     void *progress_arg;
-    struct ms_buf *missing;     /* see ms_format.read; may be NULL */
+    struct ms_buf *missing; /* see ms_format.read; may be NULL */
 };
 void ms_model_opts_init(struct ms_model_opts *o);
 
@@ -64,9 +64,9 @@ bool ms_model_batchable(const struct ms_model *m);
 const struct ms_batching *ms_model_batching(const struct ms_model *m); /* effective */
 const struct ms_pass_report *ms_model_passes(const struct ms_model *m, int *n);
 struct ms_model_memory {
-    size_t weights; /* referenced in the mapped files */
+    size_t weights;              /* referenced in the mapped files */
     size_t packed, plans, graph; /* bytes allocated */
-    size_t run_peak; /* slab of the largest plan made so far */
+    size_t run_peak;             /* slab of the largest plan made so far */
 };
 void ms_model_memory(const struct ms_model *m, struct ms_model_memory *out);
 struct ms_model_stats *ms_model_stats(struct ms_model *m); /* counters, see stats.h */
@@ -79,8 +79,8 @@ struct ms_profile_step {
     const char *kernel; /* name of the record; "" for views */
     int64_t ns;         /* total over runs */
     int64_t runs;
-    double flops;       /* of one run */
-    size_t bytes;       /* read and written by one run */
+    double flops; /* of one run */
+    size_t bytes; /* read and written by one run */
 };
 struct ms_profile {
     struct ms_profile_step *steps; /* ms_malloc'd; free with ms_profile_done */

@@ -23,7 +23,7 @@ struct ms_model {
     void *release_arg;
     struct ms_arena arena; /* graph, ports */
     struct ms_kept *kept;
-    size_t graph_bytes;    /* booked for arena and kept tensors */
+    size_t graph_bytes;                 /* booked for arena and kept tensors */
     size_t weight_bytes, weight_booked; /* in mapped files */
     struct ms_graph *graph;
     struct ms_port *in, *out;

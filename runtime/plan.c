@@ -150,8 +150,8 @@ static ms_code forward_node(struct ms_maker *m, const struct ms_node *n)
     if (!late) {
         for (int i = 0; i < n->n_out; i++)
             adopt_contents(m, &out[i]);
-        m->known[n->id] = all_known(out, n->n_out) ||
-                          (small_enough(n, in, out) && evaluate(m, n, in, out));
+        m->known[n->id] =
+            all_known(out, n->n_out) || (small_enough(n, in, out) && evaluate(m, n, in, out));
     }
     for (int i = 0; i < n->n_out; i++) {
         m->fact[n->out[i]->id] = out[i];
@@ -260,8 +260,10 @@ static ms_code check_budget(struct ms_maker *m)
     size_t bytes = p->arena.used + sizeof *p;
     if (!ms_account_take(prog->account, MS_ACCOUNT_PLANS, bytes) &&
         (ms_program_shrink(prog) == 0 || !ms_account_take(prog->account, MS_ACCOUNT_PLANS, bytes)))
-        return ms_fail(m->err, MS_RESOURCE_EXHAUSTED, "the model's memory budget has no room for a "
-                                                      "plan of %zu bytes", bytes);
+        return ms_fail(m->err, MS_RESOURCE_EXHAUSTED,
+                       "the model's memory budget has no room for a "
+                       "plan of %zu bytes",
+                       bytes);
     p->charged = bytes;
     return MS_OK;
 }

@@ -43,9 +43,9 @@ struct ms_step {
     int args;       /* first of n_in + n_out places in ms_plan.operand */
     int n_in, n_out;
     size_t units, scratch;
-    int chunks;       /* pieces worth spreading over workers; 1 = stay on one */
-    double flops;     /* of a call; 0 when infer is set */
-    size_t bytes;     /* read and written */
+    int chunks;         /* pieces worth spreading over workers; 1 = stay on one */
+    double flops;       /* of a call; 0 when infer is set */
+    size_t bytes;       /* read and written */
     int drops, n_drops; /* AT_RUN slots that nobody reads after this step, in ms_plan.list */
     int succs, n_succs; /* steps that wait for this one, in ms_plan.list */
     int needs;          /* steps that this one waits for */
@@ -80,7 +80,7 @@ struct ms_plan {
     int n_late;
     int *fresh; /* slots whose address changes with each run: AT_INPUT, AT_OUTPUT */
     int n_fresh;
-    bool branches; /* some steps could run side by side */
+    bool branches;      /* some steps could run side by side */
     size_t slab, bound; /* bytes of the slab's buffers; the least any plan would need */
     size_t scratch;     /* of the hungriest step; lies behind the buffers */
     size_t peak;        /* slab, scratch and outputs */

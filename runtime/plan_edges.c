@@ -2,10 +2,10 @@
 /* plan_edges.c - which steps wait for which, for plans whose steps may run side by side.
  *
  * A reader waits for the maker of what it reads. A maker waits for everybody who touched the bytes
- * that it is going to write: in its own group (in place), or in buffers that held those addresses of
- * the slab before. For that each group keeps its touches since its last write (all earlier ones are
- * ordered before that write already), and a list of address ranges tells the group that held each
- * last. Plans with late tensors, and giant ones, run in order and have no edges. */
+ * that it is going to write: in its own group (in place), or in buffers that held those addresses
+ * of the slab before. For that each group keeps its touches since its last write (all earlier ones
+ * are ordered before that write already), and a list of address ranges tells the group that held
+ * each last. Plans with late tensors, and giant ones, run in order and have no edges. */
 #include <limits.h>
 #include <string.h>
 
@@ -51,8 +51,8 @@ struct range {
 struct finder {
     struct ms_maker *m;
     struct edges *e;
-    int *maker_of;        /* by value id */
-    int *head;            /* by group: touches since the last write; -1 */
+    int *maker_of; /* by value id */
+    int *head;     /* by group: touches since the last write; -1 */
     struct touch *touch;
     int n_touches;
     struct range *range, *spare;

@@ -210,8 +210,8 @@ static void add_buffer(struct ms_maker *m, int id)
     if (s->where != MS_AT_SLAB || m->root[id] != id || m->first[id] < 0)
         return;
     m->buffer_of[id] = m->n_buffers;
-    m->buffer[m->n_buffers++] = (struct ms_buffer){
-        .bytes = s->proto.bytes, .first = m->first[id], .last = m->last[id]};
+    m->buffer[m->n_buffers++] =
+        (struct ms_buffer){.bytes = s->proto.bytes, .first = m->first[id], .last = m->last[id]};
 }
 
 static ms_code place_buffers(struct ms_maker *m)

@@ -85,8 +85,7 @@ static ms_code check_time(const struct ms_program_opts *o, struct ms_err *err)
     return MS_OK;
 }
 
-static ms_code choose_all(struct ms_program *p, const struct ms_program_opts *o,
-                          struct ms_err *err)
+static ms_code choose_all(struct ms_program *p, const struct ms_program_opts *o, struct ms_err *err)
 {
     int total = 0, done = 0;
 
@@ -219,7 +218,8 @@ ms_code ms_part_plan(struct ms_part *p, struct ms_tensor *const *in, struct ms_p
         return ms_fail_oom(err, "plan", (size_t)n * sizeof *shape);
     for (int i = 0; i < n; i++)
         shape[i] = in[i]->shape;
-    ms_code code = ms_plan_new(p, shape, out, err); /* two threads may make the same one: harmless */
+    ms_code code =
+        ms_plan_new(p, shape, out, err); /* two threads may make the same one: harmless */
     if (shape != few)
         ms_free(shape);
     if (code != MS_OK)

@@ -14,7 +14,7 @@ const char *ms_state_name(enum ms_state s); /* "READY" */
 
 struct ms_registry;
 
-struct ms_registry *ms_registry_new(void); /* NULL when memory is out */
+struct ms_registry *ms_registry_new(void);    /* NULL when memory is out */
 void ms_registry_free(struct ms_registry *r); /* drops its references */
 
 /* A reference on the model of a name and version ("" = live). NOT_FOUND "Request for unknown model:

@@ -176,8 +176,8 @@ static void ctl_give(const struct ms_task *t, int i, struct ms_tensor *tensor)
         fail_memory(t, i, tensor->bytes);
 }
 
-static bool ctl_call(const struct ms_task *t, const struct ms_graph *g,
-                     struct ms_tensor *const *in, struct ms_tensor **out)
+static bool ctl_call(const struct ms_task *t, const struct ms_graph *g, struct ms_tensor *const *in,
+                     struct ms_tensor **out)
 {
     struct ms_run *r = (struct ms_run *)t->ctl;
     struct ms_part *part = ms_program_part(r->plan->part->program, g);
@@ -249,8 +249,8 @@ static struct ms_run *run_new(struct ms_plan *p)
         run_free(r);
         return NULL;
     }
-    r->ctl = (struct ms_ctl){
-        .fail = ctl_fail, .output = ctl_output, .give = ctl_give, .call = ctl_call};
+    r->ctl =
+        (struct ms_ctl){.fail = ctl_fail, .output = ctl_output, .give = ctl_give, .call = ctl_call};
     bind_args(r);
     return r;
 }
@@ -365,9 +365,9 @@ static struct ms_tensor *take_output(struct ms_run *r, struct ms_tensor *const *
     struct ms_tensor *t = r->table[o->slot];
 
     if (o->own >= 0)
-        return o->view ? ms_run_view(r->own[o->own], s->proto.dtype, &s->proto.shape, 0,
-                                     s->proto.bytes)
-                       : ms_tensor_ref(r->own[o->own]);
+        return o->view
+                   ? ms_run_view(r->own[o->own], s->proto.dtype, &s->proto.shape, 0, s->proto.bytes)
+                   : ms_tensor_ref(r->own[o->own]);
     if (t && t->release)
         return ms_tensor_ref(t);
     /* A body that hands its input on: the caller's tensor itself, if it is a counted one. */
@@ -437,8 +437,8 @@ static ms_code verdict(struct ms_run *r, struct ms_err *err)
         why = ms_watched_check(&root->watched);
     if (why == MS_OK)
         why = MS_CANCELLED; /* the caller took its wish back in between */
-    return ms_fail(err, why, why == MS_CANCELLED ? "the run was cancelled"
-                                                 : "the run's deadline has passed");
+    return ms_fail(err, why,
+                   why == MS_CANCELLED ? "the run was cancelled" : "the run's deadline has passed");
 }
 
 static void steps_in_order(struct ms_run *r)

@@ -22,12 +22,12 @@ struct ms_run {
     struct ms_tensor **args;   /* by operand */
     struct ms_tensor **own;    /* own tensors of outputs */
     struct ms_slab slab;
-    void *bound_slab;          /* whose addresses are in store */
+    void *bound_slab; /* whose addresses are in store */
     void *scratch;
-    int width;                 /* workers that may take part; 1 = alone */
+    int width; /* workers that may take part; 1 = alone */
     struct ms_profile *profile;
-    atomic_int *pending;       /* by step, for runs side by side */
-    struct ms_run *next;       /* in the plan's idle list */
+    atomic_int *pending; /* by step, for runs side by side */
+    struct ms_run *next; /* in the plan's idle list */
 };
 
 struct ms_run_opts {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* selftest.c - before a model goes live: a first plan, warm runs, and the proof of its batch axis.
  *
- * Batching joins requests along dim 0. That is right only where rows do not see each other, so it is
- * demanded that every input and output carries the same symbol there and nothing is left to the
+ * Batching joins requests along dim 0. That is right only where rows do not see each other, so it
+ * is demanded that every input and output carries the same symbol there and nothing is left to the
  * run, and then tried: three random rows together must give, bit for bit, what each gives alone.
  *
  * A refusal that the data may have caused (an index out of range: inputs are made up) proves
@@ -95,9 +95,8 @@ static struct ms_tensor **make_inputs(struct tester *t, int64_t rows, int64_t ot
 static ms_code run(struct tester *t, struct ms_tensor *const *in, struct ms_tensor ***out,
                    struct ms_err *err)
 {
-    struct ms_run_opts o = {.width = t->m->engine->opts.threads,
-                            .deadline = t->deadline,
-                            .cancel = t->o->cancel};
+    struct ms_run_opts o = {
+        .width = t->m->engine->opts.threads, .deadline = t->deadline, .cancel = t->o->cancel};
 
     *out = ms_calloc((size_t)t->m->n_out, sizeof(struct ms_tensor *));
     if (!*out)

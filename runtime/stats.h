@@ -8,11 +8,11 @@
 #include "base/hist.h"
 
 enum ms_reject { /* why a request was not run */
-    MS_REJECT_QUEUE_FULL,
-    MS_REJECT_LATE,      /* predicted wait beyond the deadline, or expired in the queue */
-    MS_REJECT_CANCELLED,
-    MS_REJECT_MEMORY,
-    MS_N_REJECTS
+                 MS_REJECT_QUEUE_FULL,
+                 MS_REJECT_LATE, /* predicted wait beyond the deadline, or expired in the queue */
+                 MS_REJECT_CANCELLED,
+                 MS_REJECT_MEMORY,
+                 MS_N_REJECTS
 };
 
 struct ms_stat { /* count and total ns */
@@ -24,7 +24,7 @@ struct ms_model_stats {
     atomic_ullong inferences; /* batch items */
     atomic_ullong executions; /* runs */
     atomic_ullong rejected[MS_N_REJECTS];
-    atomic_llong last_ms;     /* wall clock of the last inference */
+    atomic_llong last_ms;                    /* wall clock of the last inference */
     struct ms_hist queue_time, compute_time; /* ns */
     struct ms_hist batch_size;               /* items */
 };

@@ -45,7 +45,10 @@ static void launch(struct ms_run *r, const struct ms_step *s, struct ms_task *t,
         return;
     }
     struct pieces p = {
-        .spread = {.chunks = chunks, .width = width, .scratch = scratch, .own_scratch = t->scratch,
+        .spread = {.chunks = chunks,
+                   .width = width,
+                   .scratch = scratch,
+                   .own_scratch = t->scratch,
                    .run = piece},
         .step = s,
         .task = t,
@@ -67,8 +70,8 @@ static ms_code infer(struct ms_run *r, const struct ms_step *s, struct ms_tensor
         return ms_fail_oom(err, "shape inference", 0);
     for (int i = 0; i < s->n_in; i++)
         if (in[i])
-            f_in[i] = (struct ms_fact){
-                .dtype = in[i]->dtype, .shape = in[i]->shape, .value = in[i]};
+            f_in[i] =
+                (struct ms_fact){.dtype = in[i]->dtype, .shape = in[i]->shape, .value = in[i]};
     return ms_node_infer(s->node, f_in, fact, &syms, a, err);
 }
 
@@ -95,11 +98,10 @@ static ms_code check_promise(struct ms_run *r, const struct ms_step *s, int i, i
 
     if (agrees(promise, t))
         return MS_OK;
-    return ms_node_fail(s->node, err, MS_INVALID_ARGUMENT,
-                        "output %d is %s%s, but shape inference promised %s%s", i,
-                        ms_dtype_name(t->dtype), ms_shape_text(a, sizeof a, &t->shape, NULL),
-                        ms_dtype_name(promise->dtype),
-                        ms_shape_text(b, sizeof b, &promise->shape, NULL));
+    return ms_node_fail(
+        s->node, err, MS_INVALID_ARGUMENT, "output %d is %s%s, but shape inference promised %s%s",
+        i, ms_dtype_name(t->dtype), ms_shape_text(a, sizeof a, &t->shape, NULL),
+        ms_dtype_name(promise->dtype), ms_shape_text(b, sizeof b, &promise->shape, NULL));
 }
 
 /* A view, when the input appeared while running; of borrowed memory, a copy. */
@@ -222,8 +224,9 @@ static void run_late(struct ms_run *r, const struct ms_step *s, struct ms_task *
     for (int i = 0; i < s->n_in; i++)
         bytes += t->in[i] ? t->in[i]->bytes : 0;
     launch(r, s, t, units,
-           s->by_kernel ? 1
-                        : ms_step_chunks(units, (double)units, bytes, r->plan->part->program->threads),
+           s->by_kernel
+               ? 1
+               : ms_step_chunks(units, (double)units, bytes, r->plan->part->program->threads),
            scratch, width);
     if (extra) {
         ms_aligned_free(extra, scratch);

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* main.c - all cases of the runtime. */
+#include <stdlib.h>
+
+#include "tests/runtime/suites.h"
+
+int main(void)
+{
+    Suite *s = suite_create("runtime");
+    SRunner *r;
+
+    suite_add_tcase(s, model_tests());
+    r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

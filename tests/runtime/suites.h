@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* suites.h - the cases of this folder's files. */
+#ifndef MS_TESTS_RUNTIME_SUITES_H
+#define MS_TESTS_RUNTIME_SUITES_H
+
+#include <check.h>
+
+TCase *model_tests(void);
+
+#endif
