@@ -344,7 +344,12 @@ static ms_code read_call(struct onnx_scope *outer, const struct onnx_node *n, si
                                 n->name.len ? (const char *)n->name.data : "", r->calls++);
     code = in.prefix ? fill_call(&in, outer, &call) : oom(r);
     scope_done(&in);
-    return code == MS_OK ? code : onnx_node_prefix(r, n, number);
+    if (code != MS_OK &&
+        !outer->call) { /* the call in the model's own graph is enough of a place */
+        ms_err_prefix(r->err, "in the function");
+        onnx_node_prefix(r, n, number);
+    }
+    return code;
 }
 
 static ms_code read_nodes(struct onnx_scope *s, const struct onnx_node *nodes, size_t n)

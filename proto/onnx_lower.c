@@ -272,6 +272,10 @@ static ms_code lower_split(struct onnx_site *s)
 /* Outputs beyond the first are of training. */
 static ms_code lower_batch_norm(struct onnx_site *s)
 {
+    const struct onnx_attr *training = onnx_site_attr(s, "training_mode", true);
+
+    if (training && training->i != 0)
+        return onnx_site_fail(s, MS_UNIMPLEMENTED, "training mode is not supported");
     if (s->n_out > 1)
         s->n_out = 1;
     return onnx_site_make(s);

@@ -63,7 +63,6 @@ static const struct rule {
     {"BatchNormalization", 1, 99, DROP, "momentum", 0, 0, NULL, NULL},
     {"BatchNormalization", 1, 6, ONLY_INT, "is_test", 0, 1, NULL, NULL},
     {"BatchNormalization", 1, 8, ONLY_INT, "spatial", 0, 1, NULL, NULL},
-    {"BatchNormalization", 14, 99, ONLY_INT, "training_mode", 0, 0, NULL, NULL},
     {"Cast", 19, 99, DROP, "saturate", 0, 0, NULL, NULL},     /* float8 only */
     {"Cast", 24, 99, DROP, "round_mode", 0, 0, NULL, NULL},   /* float8e8m0 only */
     {"CastLike", 19, 99, DROP, "saturate", 0, 0, NULL, NULL}, /* float8 only */
