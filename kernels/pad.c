@@ -25,8 +25,7 @@ struct plan {
     struct side side[MS_MAX_RANK];
     ptrdiff_t stride[MS_MAX_RANK];
     size_t dim[MS_MAX_RANK]; /* of the output */
-    int rank, last;          /* the last padded axis */
-    size_t inner;            /* elements behind it */
+    int rank;
     char mode;
 };
 
@@ -86,31 +85,24 @@ static void make_plan(const struct ms_task *t, struct plan *p)
             (void)ms_axis(ms_index_at(axes, i), x->rank, &d);
         const int64_t begin = ms_index_at(t->in[1], i), end = ms_index_at(t->in[1], n + i);
         make_side(&p->side[d], x->dim[d], begin, end);
-        if ((begin || end) && d > p->last)
-            p->last = d;
     }
-    p->inner = ms_shape_span(x, p->last + 1, x->rank);
 }
 
 static size_t units(const struct ms_task *t)
 {
-    struct plan p;
-
-    make_plan(t, &p);
-    return ms_shape_span(&t->out[0]->shape, 0, p.last);
+    return ms_shape_span(&t->out[0]->shape, 0, t->out[0]->shape.rank - 1);
 }
 
-/* One row of the last padded axis; x NULL: constant all through. */
+/* One row of the last axis; x NULL: constant all through. */
 static void pad_row(const struct plan *p, uint8_t *y, const uint8_t *x, const void *value,
                     size_t size)
 {
-    const struct side *s = &p->side[p->last];
-    const size_t bytes = p->inner * size;
-    const int64_t n = (int64_t)p->dim[p->last];
+    const struct side *s = &p->side[p->rank - 1];
+    const int64_t n = (int64_t)p->dim[p->rank - 1];
     int64_t i = 0;
 
     if (!x) {
-        ms_fill(y, value, size, (size_t)n * p->inner);
+        ms_fill(y, value, size, (size_t)n);
         return;
     }
     while (i < n) {
@@ -119,14 +111,11 @@ static void pad_row(const struct plan *p, uint8_t *y, const uint8_t *x, const vo
         if (i == s->lead && s->n > 0) { /* the middle in one go */
             const int64_t m = n - i < s->n ? n - i : s->n;
 
-            memcpy(y + (size_t)i * bytes, x + (size_t)s->from * bytes, (size_t)m * bytes);
+            memcpy(y + (size_t)i * size, x + (size_t)s->from * size, (size_t)m * size);
             i += m;
             continue;
         }
-        if (at < 0)
-            ms_fill(y + (size_t)i * bytes, value, size, p->inner);
-        else
-            memcpy(y + (size_t)i * bytes, x + (size_t)(s->from + at) * bytes, bytes);
+        memcpy(y + (size_t)i * size, at < 0 ? value : x + (size_t)(s->from + at) * size, size);
         i++;
     }
 }
@@ -149,12 +138,12 @@ static void run(const struct ms_task *t)
             ms_task_fail(t, MS_INVALID_ARGUMENT, "axis %d has no elements to pad with", d);
             return;
         }
-    const size_t row = p.dim[p.last] * p.inner * size;
+    const size_t row = p.dim[p.rank - 1] * size;
     for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
         const uint8_t *from = x->data;
         size_t rest = u;
 
-        for (int d = p.last - 1; d >= 0; d--) {
+        for (int d = p.rank - 2; d >= 0; d--) {
             const int64_t i = (int64_t)(rest % p.dim[d]) - p.side[d].lead;
             const int64_t at = place(p.mode, i, p.side[d].n);
 
