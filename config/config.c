@@ -220,7 +220,8 @@ static ms_code set(struct ms_config *c, const char *assignment, struct ms_err *e
     key[len] = '\0';
 
     if (strncmp(key, models, sizeof models - 1) == 0) {
-        MS_TRY(find_model_key(c, key + sizeof models - 1, len - (sizeof models - 1), &base, &o, err));
+        MS_TRY(
+            find_model_key(c, key + sizeof models - 1, len - (sizeof models - 1), &base, &o, err));
     } else {
         o = ms_option_find(options, N_OPTIONS, key, len);
         if (!o)
@@ -276,7 +277,8 @@ ms_code ms_config_check(const struct ms_config *c, struct ms_err *err)
     MS_TRY(check_listener(c, "listen.grpc", c->listen_grpc, err));
     MS_TRY(check_listener(c, "listen.metrics", c->listen_metrics, err));
     if (*c->listen_tls_cert || *c->listen_tls_key)
-        return ms_fail(err, MS_INVALID_ARGUMENT, "listen.tls: TLS is not available in this version");
+        return ms_fail(err, MS_INVALID_ARGUMENT,
+                       "listen.tls: TLS is not available in this version");
     if (c->auth_tokens)
         return ms_fail(err, MS_INVALID_ARGUMENT,
                        "auth.tokens: tokens are not available in this version");

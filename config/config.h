@@ -55,7 +55,7 @@ struct ms_floats {
 #define MS_CTYPE_FLOATS struct ms_floats
 
 /* The words of CHOICE options, in the order of the table. */
-enum { MS_AUTO = 0, MS_ON = 1, MS_OFF = 2 };                /* batching.enabled */
+enum { MS_AUTO = 0, MS_ON = 1, MS_OFF = 2 }; /* batching.enabled */
 enum { MS_CONFIG_ISA_AUTO, MS_CONFIG_ISA_AVX512, MS_CONFIG_ISA_AVX2, MS_CONFIG_ISA_GENERIC };
 enum { MS_NUMERICS_FAST, MS_NUMERICS_EXACT };
 enum { MS_TUNING_OFF, MS_TUNING_MODEL, MS_TUNING_MEASURE };
@@ -82,15 +82,16 @@ struct ms_config {
 ms_code ms_config_new(struct ms_config **out, struct ms_err *err) MS_WARN_UNUSED;
 void ms_config_free(struct ms_config *c);
 
-/* A file of at most 256 KiB that root or the user of this process owns and nobody else may write. */
-ms_code ms_config_read_file(struct ms_config *c, const char *path, struct ms_err *err)
-    MS_WARN_UNUSED;
+/* A file of at most 256 KiB that root or the user of this process owns and nobody else may write.
+ */
+ms_code ms_config_read_file(struct ms_config *c, const char *path,
+                            struct ms_err *err) MS_WARN_UNUSED;
 /* The same from memory; name stands for the file in messages. */
 ms_code ms_config_read(struct ms_config *c, const char *name, const char *text, size_t len,
                        struct ms_err *err) MS_WARN_UNUSED;
 /* "KEY=VALUE"; lists are separated by commas. Later ones win. */
-ms_code ms_config_set(struct ms_config *c, const char *assignment, struct ms_err *err)
-    MS_WARN_UNUSED;
+ms_code ms_config_set(struct ms_config *c, const char *assignment,
+                      struct ms_err *err) MS_WARN_UNUSED;
 /* What one option cannot know of another: an address that is not loopback, TLS and tokens. */
 ms_code ms_config_check(const struct ms_config *c, struct ms_err *err) MS_WARN_UNUSED;
 

@@ -53,8 +53,9 @@ void ms_config_help(struct ms_buf *out)
 
     ms_buf_puts(out, "Options of the configuration file and of --set, with their defaults:\n");
     help_rows(out, "", o, n, true);
-    ms_buf_puts(out, "Options of one model, below models.NAME (a default is what the deployer sent,\n"
-                     "else the option of the same name above):\n");
+    ms_buf_puts(out,
+                "Options of one model, below models.NAME (a default is what the deployer sent,\n"
+                "else the option of the same name above):\n");
     o = ms_model_options(&n);
     help_rows(out, "models.NAME.", o, n, false);
 }
@@ -146,10 +147,11 @@ void ms_config_yaml(struct ms_buf *out)
         const char *dot = strchr(o->key, '.');
         if (dot && strncmp(last, o->key, (size_t)(dot - o->key) + 1) != 0)
             ms_buf_printf(out, "  #   %.*s:\n", (int)(dot - o->key), o->key);
-        const char *value = ms_option_is_list(o) ? "[]" : o->type == MS_OPT_INT ? "1"
-                            : o->type == MS_OPT_SIZE                            ? "64MiB"
-                            : o->type == MS_OPT_TIME                            ? "1ms"
-                                                                                : o->fallback;
+        const char *value = ms_option_is_list(o)     ? "[]"
+                            : o->type == MS_OPT_INT  ? "1"
+                            : o->type == MS_OPT_SIZE ? "64MiB"
+                            : o->type == MS_OPT_TIME ? "1ms"
+                                                     : o->fallback;
         ms_buf_printf(out, "  #   %s%s: %s\n", dot ? "  " : "", dot ? dot + 1 : o->key, value);
         last = o->key;
     }

@@ -333,9 +333,8 @@ const char *ms_option_nearest(const struct ms_option *table, int n, const char *
 
     for (int i = 0; i < n; i++) {
         /* The right name in the wrong group is as near as one slip of the finger. */
-        int d = strcmp(last_part(table[i].key), last_part(key)) == 0
-                    ? 1
-                    : distance(table[i].key, key);
+        int d =
+            strcmp(last_part(table[i].key), last_part(key)) == 0 ? 1 : distance(table[i].key, key);
         if (d <= least && (!best || d < least)) {
             least = d;
             best = table[i].key;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* value.h - texts of options turned into numbers, and back for the documents. Private to config/. */
+/* value.h - texts of options turned into numbers, and back for the documents. Private to config/.
+ */
 #ifndef MS_CONFIG_VALUE_H
 #define MS_CONFIG_VALUE_H
 

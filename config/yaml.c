@@ -34,10 +34,10 @@ struct reader {
 struct scope {
     const struct ms_option *table;
     int n;
-    void *base;         /* fields are stored in */
-    char prefix[MAX_KEY]; /* "batching." */
-    char shown[MAX_KEY]; /* before the key in messages: "models.NAME." */
-    bool *seen; /* options of the table, then its groups by their first option */
+    void *base;               /* fields are stored in */
+    char prefix[MAX_KEY + 2]; /* "batching." */
+    char shown[MAX_KEY];      /* before the key in messages: "models.NAME." */
+    bool *seen;               /* options of the table, then its groups by their first option */
     int depth;
 };
 
@@ -123,8 +123,8 @@ static ms_code read_list(struct reader *r, struct scope *s, const struct ms_opti
         }
         struct ms_config_item *more =
             n < MS_CONFIG_MAX_LIST ? ms_reallocarray(items, (size_t)n + 1, sizeof *items) : NULL;
-        char *copy = more ? ms_strndup((char *)r->ev.data.scalar.value, r->ev.data.scalar.length)
-                          : NULL;
+        char *copy =
+            more ? ms_strndup((char *)r->ev.data.scalar.value, r->ev.data.scalar.length) : NULL;
         items = more ? more : items;
         if (!copy) {
             code = ms_fail_oom(r->err, o->key, (size_t)n);
@@ -190,7 +190,7 @@ static ms_code read_group(struct reader *r, struct scope *s, const char *key, ya
         return MS_OK;
     if (r->ev.type != YAML_MAPPING_START_EVENT)
         return FAIL_AT(r, r->ev.start_mark, "%s%s: wants a mapping of options", s->shown, key);
-    if (s->depth + 1 >= MAX_DEPTH)
+    if (s->depth + 1 >= MAX_DEPTH || strlen(key) >= MAX_KEY)
         return FAIL_AT(r, r->ev.start_mark, "nested too deeply");
     struct scope inner = *s;
     inner.depth++;
@@ -302,7 +302,7 @@ static ms_code read_document(struct reader *r)
     MS_TRY(next(r));
     if (r->ev.type == YAML_STREAM_END_EVENT)
         return MS_OK; /* an empty file: all defaults */
-    MS_TRY(next(r)); /* behind the document's start */
+    MS_TRY(next(r));  /* behind the document's start */
     if (r->ev.type == YAML_MAPPING_START_EVENT)
         MS_TRY(read_mapping(r, &s));
     else if (!empty_scalar(&r->ev))
