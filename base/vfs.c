@@ -105,6 +105,14 @@ static int64_t posix_size(const struct ms_vfs *v, int fd)
     return S_ISREG(st.st_mode) ? (int64_t)st.st_size : -EINVAL;
 }
 
+static int64_t posix_mtime(const struct ms_vfs *v, int fd)
+{
+    struct stat st;
+
+    (void)v;
+    return fstat(fd, &st) < 0 ? -errno : (int64_t)st.st_mtim.tv_sec;
+}
+
 static int posix_list(const struct ms_vfs *v, int dirfd, const char *path,
                       int (*each)(void *arg, const char *name), void *arg)
 {
@@ -150,6 +158,7 @@ const struct ms_vfs *ms_vfs_posix(void)
         .unlink = posix_unlink,
         .mkdir = posix_mkdir,
         .size = posix_size,
+        .mtime = posix_mtime,
         .list = posix_list,
         .free_bytes = posix_free_bytes,
     };

@@ -27,7 +27,8 @@ struct ms_vfs {
     int (*rename)(const struct ms_vfs *v, int dirfd, const char *from, const char *to);
     int (*unlink)(const struct ms_vfs *v, int dirfd, const char *path);
     int (*mkdir)(const struct ms_vfs *v, int dirfd, const char *path, mode_t mode);
-    int64_t (*size)(const struct ms_vfs *v, int fd); /* bytes of an open regular file */
+    int64_t (*size)(const struct ms_vfs *v, int fd);  /* bytes of an open regular file */
+    int64_t (*mtime)(const struct ms_vfs *v, int fd); /* last change, seconds since 1970 */
     int (*list)(const struct ms_vfs *v, int dirfd, const char *path,
                 int (*each)(void *arg, const char *name), void *arg); /* names but . and .. */
     int64_t (*free_bytes)(const struct ms_vfs *v, int dirfd);
