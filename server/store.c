@@ -181,7 +181,7 @@ static ms_code collect(void *arg, const char *hex, int64_t size, int64_t mtime, 
 {
     struct gc *g = arg;
 
-    if (g->now - mtime < g->min_age || ms_blobs_pinned(&g->st->blobs, hex) ||
+    if (mtime < 0 || g->now - mtime < g->min_age || ms_blobs_pinned(&g->st->blobs, hex) ||
         ms_db_refers(g->st->db, hex))
         return MS_OK;
     MS_TRY(ms_blobs_remove(&g->st->blobs, hex, size, err));
