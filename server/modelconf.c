@@ -321,14 +321,6 @@ static ms_code triton_batching(conf_batching *b, json_t *root, struct ms_err *er
 ms_code ms_modelconf_triton(conf *m, const char *json, struct ms_arena *a, struct ms_err *err)
 {
     json_error_t why;
-    size_t depth = 0;
-
-    /* jansson recurses: nesting is bounded before it sees the text. */
-    for (const char *p = json; *p; p++) {
-        depth += *p == '[' || *p == '{';
-        if (depth > 4096)
-            return ms_fail(err, MS_INVALID_ARGUMENT, "config: too many brackets");
-    }
     if (strlen(json) > MAX_CONFIG)
         return ms_fail(err, MS_INVALID_ARGUMENT, "config: too long");
     json_t *root = json_loads(json, JSON_REJECT_DUPLICATES, &why);

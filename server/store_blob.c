@@ -44,9 +44,9 @@ void ms_blob_path(char path[MS_BLOB_PATH], const char *hex)
     snprintf(path, MS_BLOB_PATH, BLOBS "/%.2s/%s", hex, hex);
 }
 
-static void tmp_path(char path[MS_BLOB_PATH], const char *hex)
+static void tmp_path(char path[MS_BLOB_PATH], const char *name)
 {
-    snprintf(path, MS_BLOB_PATH, "tmp/%s", hex);
+    snprintf(path, MS_BLOB_PATH, "tmp/%s", name);
 }
 
 /* A folder that is there afterwards, also after a power cut. */
@@ -198,7 +198,7 @@ static void end_push(struct ms_blobs *b, struct ms_push *p, bool remove)
     if (p->fd >= 0)
         (void)b->vfs->close(b->vfs, p->fd);
     if (remove) {
-        tmp_path(path, p->hex);
+        tmp_path(path, p->tmp);
         (void)b->vfs->unlink(b->vfs, b->dir, path);
     }
     b->pending -= p->size;
@@ -212,15 +212,10 @@ void ms_blobs_close(struct ms_blobs *b)
         end_push(b, b->pushes, true);
 }
 
-static ms_code check_room(struct ms_blobs *b, int64_t size, struct ms_err *err)
+ms_code ms_blobs_room(struct ms_blobs *b, int64_t size, struct ms_err *err)
 {
     int64_t want;
-    int busy = 0;
 
-    for (struct ms_push *p = b->pushes; p; p = p->next)
-        busy += p->busy;
-    if (busy >= b->max_pushes)
-        return ms_fail(err, MS_RESOURCE_EXHAUSTED, "store: %d pushes are open already", busy);
     if (b->quota > 0 &&
         (__builtin_add_overflow(b->used + b->pending, size, &want) || want > b->quota))
         return ms_fail(err, MS_RESOURCE_EXHAUSTED,
@@ -234,6 +229,18 @@ static ms_code check_room(struct ms_blobs *b, int64_t size, struct ms_err *err)
                        "store: %lld bytes do not fit on the disk (%lld are free, %lld stay "
                        "reserved)",
                        (long long)size, (long long)avail, (long long)b->reserve);
+    return MS_OK;
+}
+
+static ms_code check_open(const struct ms_blobs *b, struct ms_err *err)
+{
+    int busy = 0;
+
+    /* Whole files of a dry run wait for its end without a stream of their own. */
+    for (const struct ms_push *p = b->pushes; p; p = p->next)
+        busy += p->busy && p->have < p->size;
+    if (busy >= b->max_pushes)
+        return ms_fail(err, MS_RESOURCE_EXHAUSTED, "store: %d pushes are open already", busy);
     return MS_OK;
 }
 
@@ -255,7 +262,7 @@ static ms_code create_file(struct ms_blobs *b, struct ms_push *p, struct ms_err 
 {
     char path[MS_BLOB_PATH];
 
-    tmp_path(path, p->hex);
+    tmp_path(path, p->tmp);
     p->fd = b->vfs->open(b->vfs, b->dir, path, O_WRONLY | O_CREAT | O_EXCL, 0400);
     if (p->fd < 0)
         return ms_vfs_fail(err, p->fd, "opening a push");
@@ -266,19 +273,21 @@ static ms_code create_file(struct ms_blobs *b, struct ms_push *p, struct ms_err 
     return MS_OK;
 }
 
-static ms_code new_push(struct ms_blobs *b, const char *hex, int64_t size, struct ms_push **out,
-                        struct ms_err *err)
+static ms_code new_push(struct ms_blobs *b, const char *hex, const char *tmp, int64_t size,
+                        struct ms_push **out, struct ms_err *err)
 {
-    ms_code code = check_room(b, size, err);
+    ms_code code;
 
-    while (code == MS_RESOURCE_EXHAUSTED && drop_oldest_left(b))
-        code = check_room(b, size, err);
+    MS_TRY(check_open(b, err));
+    while ((code = ms_blobs_room(b, size, err)) == MS_RESOURCE_EXHAUSTED && drop_oldest_left(b))
+        ;
     if (code != MS_OK)
         return code;
     struct ms_push *p = ms_calloc(1, sizeof *p);
     if (!p)
         return ms_fail_oom(err, "push", sizeof *p);
     snprintf(p->hex, sizeof p->hex, "%s", hex);
+    snprintf(p->tmp, sizeof p->tmp, "%s", tmp);
     p->size = size;
     p->fd = -1;
     p->sha = ms_sha256_new();
@@ -306,10 +315,22 @@ ms_code ms_push_open(struct ms_blobs *b, const char *hex, int64_t size, int64_t 
         p = NULL;
     }
     if (!p)
-        MS_TRY(new_push(b, hex, size, &p, err));
+        MS_TRY(new_push(b, hex, hex, size, &p, err));
     p->busy = true;
     p->touched = now;
     *out = p;
+    return MS_OK;
+}
+
+ms_code ms_push_open_unnamed(struct ms_blobs *b, int64_t size, int64_t now, struct ms_push **out,
+                             struct ms_err *err)
+{
+    char tmp[32];
+
+    snprintf(tmp, sizeof tmp, "unnamed-%u", b->unnamed++);
+    MS_TRY(new_push(b, "", tmp, size, out, err));
+    (*out)->busy = true;
+    (*out)->touched = now;
     return MS_OK;
 }
 
@@ -338,7 +359,7 @@ static ms_code publish(struct ms_blobs *b, struct ms_push *p, struct ms_err *err
 {
     char from[MS_BLOB_PATH], to[MS_BLOB_PATH], dir[MS_BLOB_PATH];
 
-    tmp_path(from, p->hex);
+    tmp_path(from, p->tmp);
     ms_blob_path(to, p->hex);
     snprintf(dir, sizeof dir, BLOBS "/%.2s", p->hex);
     int64_t old = file_stat(b, to, NULL);
@@ -365,6 +386,8 @@ static ms_code seal(struct ms_blobs *b, struct ms_push *p, struct ms_err *err)
     if (!ms_sha256_get(p->sha, digest))
         return ms_fail_oom(err, "digest", 0);
     ms_hex(hex, digest, sizeof digest);
+    if (!*p->hex)
+        memcpy(p->hex, hex, sizeof hex);
     if (strcmp(hex, p->hex) != 0)
         return ms_fail(err, MS_INVALID_ARGUMENT, "the bytes have sha256 %s, announced was %s", hex,
                        p->hex);
@@ -378,7 +401,8 @@ static ms_code seal(struct ms_blobs *b, struct ms_push *p, struct ms_err *err)
     return publish(b, p, err);
 }
 
-ms_code ms_push_finish(struct ms_blobs *b, struct ms_push *p, struct ms_err *err)
+ms_code ms_push_finish(struct ms_blobs *b, struct ms_push *p, char hex[MS_SHA256_HEX],
+                       struct ms_err *err)
 {
     ms_code code;
 
@@ -387,14 +411,23 @@ ms_code ms_push_finish(struct ms_blobs *b, struct ms_push *p, struct ms_err *err
                        (long long)p->size);
     else
         code = seal(b, p, err);
+    if (hex)
+        memcpy(hex, p->hex, sizeof p->hex);
     end_push(b, p, code != MS_OK);
     return code;
 }
 
-void ms_push_leave(struct ms_push *p, int64_t now)
+void ms_push_leave(struct ms_blobs *b, struct ms_push *p, int64_t now)
 {
     p->busy = false;
     p->touched = now;
+    if (!*p->hex)
+        end_push(b, p, true);
+}
+
+void ms_push_drop(struct ms_blobs *b, struct ms_push *p)
+{
+    end_push(b, p, true);
 }
 
 void ms_push_expire(struct ms_blobs *b, int64_t now, int64_t keep)

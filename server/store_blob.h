@@ -15,8 +15,9 @@
 #include "base/sha256.h"
 #include "base/vfs.h"
 
-struct ms_push { /* bytes [0, have) of a file are on disk and hashed */
-    char hex[MS_SHA256_HEX];
+struct ms_push {             /* bytes [0, have) of a file are on disk and hashed */
+    char hex[MS_SHA256_HEX]; /* announced digest; "" = whatever it turns out to be */
+    char tmp[MS_SHA256_HEX]; /* name in tmp/ */
     int64_t size, have;
     int fd;
     struct ms_sha256 *sha;
@@ -39,6 +40,7 @@ struct ms_blobs {
     atomic_llong used; /* bytes of whole blobs */
     int64_t pending;   /* bytes set aside by pushes */
     struct ms_push *pushes;
+    unsigned unnamed; /* counts, for names in tmp/ */
     struct ms_blob_pin *pins;
 };
 
@@ -57,14 +59,22 @@ void ms_blob_path(char path[MS_BLOB_PATH], const char *hex);
  * RESOURCE_EXHAUSTED beyond quota, disk or max_pushes; ABORTED if another stream feeds it. */
 ms_code ms_push_open(struct ms_blobs *b, const char *hex, int64_t size, int64_t now,
                      struct ms_push **out, struct ms_err *err) MS_WARN_UNUSED;
+/* A push whose digest nobody told; it cannot be resumed. */
+ms_code ms_push_open_unnamed(struct ms_blobs *b, int64_t size, int64_t now, struct ms_push **out,
+                             struct ms_err *err) MS_WARN_UNUSED;
 /* Appends. INVALID_ARGUMENT if offset is not p->have or it would be too long. */
 ms_code ms_push_write(struct ms_blobs *b, struct ms_push *p, int64_t offset, const void *data,
                       size_t len, int64_t now, struct ms_err *err) MS_WARN_UNUSED;
 /* Makes the whole push a blob: digest compared, fsync, rename, fsync of the folder. Always ends the
- * push. INVALID_ARGUMENT if the digest is another. */
-ms_code ms_push_finish(struct ms_blobs *b, struct ms_push *p, struct ms_err *err) MS_WARN_UNUSED;
+ * push. INVALID_ARGUMENT if the digest is another. hex (may be NULL) gets the digest. */
+ms_code ms_push_finish(struct ms_blobs *b, struct ms_push *p, char hex[MS_SHA256_HEX],
+                       struct ms_err *err) MS_WARN_UNUSED;
 /* The stream ended early: what arrived waits for another one. */
-void ms_push_leave(struct ms_push *p, int64_t now);
+void ms_push_leave(struct ms_blobs *b, struct ms_push *p, int64_t now);
+/* Ends a push and removes what arrived. */
+void ms_push_drop(struct ms_blobs *b, struct ms_push *p);
+/* RESOURCE_EXHAUSTED when so many bytes more do not fit. */
+ms_code ms_blobs_room(struct ms_blobs *b, int64_t size, struct ms_err *err) MS_WARN_UNUSED;
 /* The push of a digest; NULL if there is none. */
 struct ms_push *ms_push_find(struct ms_blobs *b, const char *hex);
 /* Removes pushes left for longer than keep seconds. */
