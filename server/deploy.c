@@ -222,7 +222,8 @@ static void run_start(struct ms_job *j)
         st->deploys->prev = d;
     st->deploys = d;
 
-    ms_code code = ms_deploy_plan(d);
+    ms_code code = st->closing ? ms_fail(&d->err, MS_UNAVAILABLE, "the server is stopping")
+                               : ms_deploy_plan(d);
     if (code != MS_OK) {
         fail(d, code);
     } else if (d->unchanged) {
@@ -331,12 +332,11 @@ static ms_code commit(struct ms_deploy *d)
     struct ms_store *st = d->st;
     struct ms_audit audit = {ms_store_time(), d->who,
                              d->kind == MS_DEPLOY_ROLLBACK ? "rollback" : "deploy"};
-    int64_t from;
 
     if (!d->commit)
         return MS_OK;
     ms_code code = ms_db_go_live(st->db, d->v.name, d->v.version, ms_model_format(d->model)->name,
-                                 st->opts.keep_versions, &audit, &from, &d->err);
+                                 st->opts.keep_versions, &audit, &d->from, &d->err);
     ms_store_note(st);
     return code;
 }
@@ -350,7 +350,8 @@ static void run_loaded(struct ms_job *j)
     d->touched = ms_now();
     if (code == MS_OK && atomic_load(&d->cancel))
         code = ms_fail(&d->err, MS_CANCELLED, "cancelled");
-    if (code == MS_OK && d->dry_run) {
+    /* A dry run whose model lacks operators has found what it was asked for. */
+    if (d->dry_run && (code == MS_OK || (code == MS_UNIMPLEMENTED && d->missing.len > 0))) {
         finish(d, MS_OK);
         return;
     }

@@ -70,6 +70,7 @@ struct ms_deploy {
     struct ms_model_memory memory;
     struct ms_buf missing; /* operators, a line a node */
     int64_t load_ns;
+    int64_t from; /* version that was live before the commit */
 
     /* posts */
     struct ms_job start_job, feed_job, abort_job, load_job, loaded_job;

@@ -58,6 +58,7 @@ Mindserve__V1__Deployed *ms_deployed_msg(struct ms_deploy *d)
     if (d->dry_run) {
         r->memory += m->run_peak;
         report_operators(d, r);
+        r->missing = (char *)ms_buf_str(&d->missing);
     }
     return r;
 }

@@ -144,6 +144,38 @@ void ms_jobs_post(struct ms_jobs *q, struct ms_job *j)
     pthread_mutex_unlock(&q->lock);
 }
 
+struct flush {
+    struct ms_job job;
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    bool done;
+};
+
+static void run_flush(struct ms_job *j)
+{
+    struct flush *f = (struct flush *)(void *)j;
+
+    pthread_mutex_lock(&f->lock);
+    f->done = true;
+    pthread_cond_signal(&f->cond);
+    pthread_mutex_unlock(&f->lock);
+}
+
+void ms_jobs_flush(struct ms_jobs *q)
+{
+    struct flush f = {.job = {.run = run_flush}};
+
+    pthread_mutex_init(&f.lock, NULL);
+    pthread_cond_init(&f.cond, NULL);
+    ms_jobs_post(q, &f.job);
+    pthread_mutex_lock(&f.lock);
+    while (!f.done)
+        pthread_cond_wait(&f.cond, &f.lock);
+    pthread_mutex_unlock(&f.lock);
+    pthread_cond_destroy(&f.cond);
+    pthread_mutex_destroy(&f.lock);
+}
+
 unsigned long ms_jobs_beat(struct ms_jobs *q)
 {
     pthread_mutex_lock(&q->lock);

@@ -27,6 +27,8 @@ ms_code ms_jobs_new(const char *name, int niceness, int64_t tick_ns, void (*tick
                     void *arg, struct ms_jobs **out, struct ms_err *err) MS_WARN_UNUSED;
 /* Does what is queued, then ends the thread. Takes NULL. */
 void ms_jobs_free(struct ms_jobs *q);
+/* Waits until what is queued now has been done. Not from the thread itself. */
+void ms_jobs_flush(struct ms_jobs *q);
 /* Any thread. A job may be posted again once it runs, not before. */
 void ms_jobs_post(struct ms_jobs *q, struct ms_job *j);
 /* Grows while the thread makes progress or has nothing to do: for the watchdog. A job that takes

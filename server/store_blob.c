@@ -73,12 +73,17 @@ static int64_t file_stat(const struct ms_blobs *b, const char *path, int64_t *mt
     return rc < 0 ? rc : size;
 }
 
-bool ms_blobs_has(struct ms_blobs *b, const char *hex, int64_t size)
+int64_t ms_blobs_size(struct ms_blobs *b, const char *hex)
 {
     char path[MS_BLOB_PATH];
 
     ms_blob_path(path, hex);
-    return file_stat(b, path, NULL) == size;
+    return file_stat(b, path, NULL);
+}
+
+bool ms_blobs_has(struct ms_blobs *b, const char *hex, int64_t size)
+{
+    return ms_blobs_size(b, hex) == size;
 }
 
 struct walk {

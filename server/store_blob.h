@@ -51,6 +51,8 @@ void ms_blobs_close(struct ms_blobs *b);
 
 /* Is a whole blob of that digest and size there? */
 bool ms_blobs_has(struct ms_blobs *b, const char *hex, int64_t size);
+/* Bytes of a blob, -errno if it is not there. */
+int64_t ms_blobs_size(struct ms_blobs *b, const char *hex);
 /* Path of a blob relative to the state folder. */
 enum { MS_BLOB_PATH = 96 };
 void ms_blob_path(char path[MS_BLOB_PATH], const char *hex);
