@@ -208,7 +208,7 @@ static ms_code set(struct ms_config *c, const char *assignment, struct ms_err *e
     static const char models[] = "models.";
     const char *eq = strchr(assignment, '=');
     char key[300];
-    const struct ms_option *o;
+    const struct ms_option *o = NULL;
     void *base = c;
 
     if (!eq || eq == assignment)
