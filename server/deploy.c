@@ -371,14 +371,14 @@ static void run_loaded(struct ms_job *j)
     finish(d, MS_OK);
 }
 
-void ms_deploy_sweep(struct ms_store *st, bool closing)
+void ms_deploy_sweep(struct ms_store *st, bool cancel)
 {
     struct ms_deploy *next;
     int64_t now = ms_now();
 
     for (struct ms_deploy *d = st->deploys; d; d = next) {
         next = d->next;
-        if (closing) {
+        if (st->closing && (cancel || !d->loading)) {
             give_up(d, MS_UNAVAILABLE, "the server is stopping");
         } else if (!d->loading && now - d->touched >= st->opts.push_idle) {
             ms_fail(&d->err, MS_DEADLINE_EXCEEDED,

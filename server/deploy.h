@@ -105,7 +105,8 @@ void ms_deploy_feed(struct ms_deploy *d, int file, int64_t offset, struct ms_byt
 /* Any thread: nobody waits for it any more. */
 void ms_deploy_abort(struct ms_deploy *d, ms_code code, const char *text);
 
-/* Writer thread: ends pushes that have been silent for too long; with closing, all of them. */
-void ms_deploy_sweep(struct ms_store *st, bool closing);
+/* Writer thread: ends pushes that have been silent for too long; when st->closing all of them, and
+ * with cancel also what is being loaded. */
+void ms_deploy_sweep(struct ms_store *st, bool cancel);
 
 #endif

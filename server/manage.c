@@ -19,6 +19,7 @@ enum { LOADER_NICENESS = 10, ROWS_MAX = 256 << 20 };
 struct start_job {
     struct ms_job job;
     struct ms_store *st;
+    bool cancel;
 };
 
 static void unavailable(struct ms_store *st, const char *name, int64_t version, const char *reason)
@@ -188,26 +189,26 @@ ms_code ms_manage_start(struct ms_store *st, struct ms_server *srv, const struct
     return MS_OK;
 }
 
-static void run_stop(struct ms_job *j)
+static void run_close(struct ms_job *j)
 {
     struct start_job *s = (struct start_job *)(void *)j;
 
     s->st->closing = true;
-    ms_deploy_sweep(s->st, true);
-    ms_free(s);
+    ms_deploy_sweep(s->st, s->cancel);
+}
+
+void ms_manage_close(struct ms_store *st, bool cancel)
+{
+    struct start_job s = {.job = {.run = run_close}, .st = st, .cancel = cancel};
+
+    ms_jobs_post(st->writer, &s.job);
+    ms_jobs_flush(st->writer);
 }
 
 void ms_manage_stop(struct ms_store *st)
 {
-    struct start_job *s = ms_calloc(1, sizeof *s);
-
-    if (s) {
-        s->job.run = run_stop;
-        s->st = st;
-        ms_jobs_post(st->writer, &s->job);
-    }
+    ms_manage_close(st, true);
     /* The loader's last jobs post to the writer, which therefore ends after it. */
-    ms_jobs_flush(st->writer);
     ms_jobs_free(st->loader);
     ms_jobs_free(st->writer);
     st->loader = st->writer = NULL;

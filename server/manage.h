@@ -11,8 +11,10 @@
  * are set. */
 ms_code ms_manage_start(struct ms_store *st, struct ms_server *srv, const struct ms_config *config,
                         struct ms_err *err) MS_WARN_UNUSED;
-/* Ends pushes and loads with UNAVAILABLE, then the threads. Transports must have stopped or
- * drained. */
+/* No new deploys; pushes that wait for bytes end with UNAVAILABLE, with cancel also loads under way
+ * (soon). Any thread but the store's. */
+void ms_manage_close(struct ms_store *st, bool cancel);
+/* The same with cancel, then ends the threads. Transports must have stopped. */
 void ms_manage_stop(struct ms_store *st);
 /* From now on loads go by another configuration. Any thread; c outlives the store. */
 void ms_manage_config(struct ms_store *st, const struct ms_config *c);

@@ -67,6 +67,9 @@ struct ms_server {
     atomic_int in_flight;           /* calls that were begun and not yet ended */
     int64_t started;                /* monotonic ns */
     void (*collect)(struct ms_server *srv, struct ms_buf *out); /* more metrics text; may be NULL */
+    struct {
+        char http[128], grpc[128], metrics[128];
+    } address; /* what the listeners were bound to; "" = off */
 };
 
 /* Prepares admission, statistics and health; engine, models and the rest are set by the caller. */
