@@ -133,6 +133,10 @@ struct ms_call {
         bool failed; /* c->err is the answer */
     } reply;
 
+    int index;      /* of rpc in ms_rpcs: its cell in the statistics; -1 before routing */
+    bool handled;   /* the handler has been entered: it ends the call */
+    bool counted;   /* in srv->in_flight */
+    size_t charged; /* bytes of srv->admission that this call holds; given back at its end */
     atomic_int refs;
     atomic_bool ended;
 };
@@ -181,6 +185,9 @@ bool ms_call_send(struct ms_call *c, const struct ms_bytes *part, int n);
 bool ms_call_send_msg(struct ms_call *c, const ProtobufCMessage *m);
 
 /* ---- lifetime ---- */
+
+/* May this call hold so many more bytes? Counted until its end. */
+bool ms_call_charge(struct ms_call *c, size_t bytes);
 struct ms_call *ms_call_ref(struct ms_call *c);
 void ms_call_unref(struct ms_call *c);
 
@@ -188,11 +195,17 @@ void ms_call_unref(struct ms_call *c);
 
 extern const struct ms_rpc *const ms_rpcs[]; /* ends with NULL */
 
-const struct ms_rpc *ms_rpc_find_grpc(struct ms_bytes method);
-/* Routes a verb and a raw path (no query): fills rpc and parameters. NOT_FOUND, or
- * INVALID_ARGUMENT with MS_REASON_BAD_METHOD for another verb (*allow then lists what is allowed),
- * or INVALID_ARGUMENT for a path that no HTTP client should send. */
-ms_code ms_rpc_find_rest(struct ms_call *c, const char *verb, struct ms_bytes path,
-                         const char **allow);
+int ms_rpc_count(void);
+
+/* routes.c. Compiles the patterns of all records; NULL when memory is out. */
+struct ms_routes *ms_routes_new(void);
+void ms_routes_free(struct ms_routes *r);
+/* Fills c->rpc by a gRPC method name; UNIMPLEMENTED if there is none. */
+ms_code ms_route_grpc(struct ms_call *c, struct ms_bytes method);
+/* Fills c->rpc and c->param by a verb and a raw path (no query). NOT_FOUND, or INVALID_ARGUMENT
+ * with MS_REASON_BAD_METHOD for another verb (*allow then lists what is allowed, in the call's
+ * arena), or INVALID_ARGUMENT for a path that no HTTP client should send. */
+ms_code ms_route_rest(struct ms_call *c, const char *verb, struct ms_bytes path,
+                      const char **allow);
 
 #endif

@@ -34,7 +34,12 @@ struct ms_server_opts {
 /* The defaults above. */
 void ms_server_opts_init(struct ms_server_opts *o);
 
-enum ms_server_state { MS_SERVER_STARTING, MS_SERVER_READY, MS_SERVER_DRAINING };
+enum ms_server_state {
+    MS_SERVER_STARTING,
+    MS_SERVER_READY,
+    MS_SERVER_LEAVING,  /* the drain delay: not ready any more, still serving */
+    MS_SERVER_DRAINING, /* new calls are refused (UNAVAILABLE), running ones finish */
+};
 
 /* Parameters of a repository load call (Triton's model_repository extension). */
 struct ms_repo_load {
@@ -61,6 +66,7 @@ struct ms_server {
     const struct ms_config *config; /* may be NULL (tests) */
     struct ms_admission admission;  /* bytes of requests */
     struct ms_server_stats *stats;  /* see metrics.h */
+    struct ms_routes *routes;       /* REST patterns, compiled by ms_server_init */
     struct ms_health *health;       /* watchers of grpc.health.v1 */
     atomic_int state;               /* enum ms_server_state */
     atomic_bool read_only;          /* the store cannot write: deploys are UNAVAILABLE */

@@ -37,6 +37,8 @@ void ms_call_init(struct ms_call *c, struct ms_server *srv, const struct ms_call
 /* The one authorisation point, after routing (c->rpc, c->param, c->peer set): role, then whether
  * the server takes such calls now (not started, draining). */
 ms_code ms_call_begin(struct ms_call *c);
+/* Runs the handler. */
+void ms_call_handle(struct ms_call *c);
 /* Marks the call as given up by its peer and tells the handler, unless the answer is on its way. */
 void ms_call_cancel(struct ms_call *c);
 

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* grpc.c - the gRPC C core server: ports, queues, one thread a queue, drain and stop.
+ *
+ * A completion queue's thread does the socket work itself while it waits, so a request is read,
+ * decoded and queued for the workers without changing threads. */
+#include <grpc/grpc.h>
+#include <grpc/grpc_security.h>
+#include <grpc/support/log.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/grpc_call.h"
+
+enum { SLOTS = 32, MAX_THREADS = 4, STREAMS_PER_CONNECTION = 100 };
+
+static void *serve(void *arg)
+{
+    grpc_completion_queue *cq = arg;
+
+    for (;;) {
+        grpc_event ev = grpc_completion_queue_next(cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+        if (ev.type == GRPC_QUEUE_SHUTDOWN)
+            return NULL;
+        struct ms_grpc_tag *tag = ev.tag;
+        if (tag->event != MS_GRPC_DOWN) {
+            ms_grpc_event(tag, ev.success != 0);
+            continue;
+        }
+        struct ms_grpc_instance *t =
+            (void *)((char *)tag - offsetof(struct ms_grpc_instance, down));
+        pthread_mutex_lock(&t->lock);
+        t->shutdown_done = true;
+        pthread_cond_broadcast(&t->changed);
+        pthread_mutex_unlock(&t->lock);
+    }
+}
+
+static void *watch(void *arg)
+{
+    struct ms_grpc_instance *t = arg;
+
+    while (!atomic_load(&t->stopping)) {
+        struct timespec at;
+        ms_grpc_reap(t);
+        clock_gettime(CLOCK_MONOTONIC, &at);
+        at.tv_sec++;
+        pthread_mutex_lock(&t->lock);
+        if (!atomic_load(&t->stopping))
+            pthread_cond_timedwait(&t->changed, &t->lock, &at);
+        pthread_mutex_unlock(&t->lock);
+    }
+    return NULL;
+}
+
+/* The library's own messages: only errors reach the log, as one event. */
+static void log_core(gpr_log_func_args *a)
+{
+    if (a->severity == GPR_LOG_SEVERITY_ERROR)
+        ms_log(MS_LOG_DEBUG, "grpc-core", NULL, "%s", a->message);
+}
+
+static grpc_server *new_server(const struct ms_server_opts *o)
+{
+    grpc_arg arg[] = {
+        {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_ALLOW_REUSEPORT, .value.integer = 0},
+        {.type = GRPC_ARG_INTEGER,
+         .key = (char *)GRPC_ARG_MAX_CONCURRENT_STREAMS,
+         .value.integer = STREAMS_PER_CONNECTION},
+        {.type = GRPC_ARG_INTEGER,
+         .key = (char *)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
+         .value.integer = (int)o->max_message},
+        {.type = GRPC_ARG_INTEGER,
+         .key = (char *)GRPC_ARG_MAX_SEND_MESSAGE_LENGTH,
+         .value.integer = -1},
+        {.type = GRPC_ARG_INTEGER,
+         .key = (char *)GRPC_ARG_MAX_METADATA_SIZE,
+         .value.integer = 16384},
+        {.type = GRPC_ARG_INTEGER,
+         .key = (char *)GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+         .value.integer = (int)(o->header_timeout / MS_MS)},
+        {.type = GRPC_ARG_INTEGER,
+         .key = (char *)GRPC_ARG_KEEPALIVE_TIME_MS,
+         .value.integer = 60000},
+        {.type = GRPC_ARG_INTEGER,
+         .key = (char *)GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+         .value.integer = 20000},
+        {.type = GRPC_ARG_INTEGER,
+         .key = (char *)GRPC_ARG_HTTP2_MAX_PING_STRIKES,
+         .value.integer = 4},
+        {.type = GRPC_ARG_INTEGER,
+         .key = (char *)GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+         .value.integer = 5000},
+        {.type = GRPC_ARG_INTEGER,
+         .key = (char *)GRPC_ARG_HTTP2_HPACK_TABLE_SIZE_DECODER,
+         .value.integer = 4096},
+        {.type = GRPC_ARG_INTEGER,
+         .key = (char *)GRPC_ARG_MAX_CONNECTION_IDLE_MS,
+         .value.integer = 3600 * 1000},
+        /* inflated by us, within limits */
+        {.type = GRPC_ARG_INTEGER,
+         .key = (char *)GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION,
+         .value.integer = 0},
+    };
+    grpc_channel_args args = {sizeof arg / sizeof *arg, arg};
+
+    return grpc_server_create(&args, NULL);
+}
+
+static ms_code bind_one(struct ms_grpc_instance *t, const char *addr, char out[128],
+                        struct ms_err *err)
+{
+    if (!ms_address_local(addr) && !t->srv->opts.insecure)
+        return ms_fail(err, MS_PERMISSION_DENIED,
+                       "grpc: '%.100s' is not loopback: refused without TLS and tokens", addr);
+    grpc_server_credentials *creds = grpc_insecure_server_credentials_create();
+    int port = grpc_server_add_http2_port(t->server, addr, creds);
+    grpc_server_credentials_release(creds);
+    if (port <= 0)
+        return ms_fail(err, MS_UNAVAILABLE, "grpc: cannot bind '%.100s'", addr);
+    const char *colon = strrchr(addr, ':');
+    if (strncmp(addr, "unix:", 5) == 0) {
+        snprintf(out, 128, "%s", addr);
+        if (chmod(addr + 5, 0660) != 0)
+            return ms_fail(err, MS_UNAVAILABLE, "grpc: cannot set the mode of '%.100s'", addr);
+    } else {
+        snprintf(out, 128, "%.*s:%d", (int)(colon ? colon - addr : 0), addr, port);
+    }
+    return MS_OK;
+}
+
+static void stop(struct ms_transport *opaque);
+
+static ms_code start_threads(struct ms_grpc_instance *t, struct ms_err *err)
+{
+    pthread_condattr_t attr;
+
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&t->changed, &attr);
+    pthread_condattr_destroy(&attr);
+    grpc_server_start(t->server);
+    for (int i = 0; i < t->n_threads; i++) {
+        for (int k = 0; k < SLOTS; k++)
+            if (!ms_grpc_accept(t, t->cq[i]))
+                return ms_fail_oom(err, "grpc call slots", 0);
+    }
+    for (int i = 0; i < t->n_threads; i++)
+        if (pthread_create(&t->thread[i], NULL, serve, t->cq[i]) != 0)
+            return ms_fail(err, MS_UNAVAILABLE, "grpc: cannot start a thread");
+    t->has_janitor = pthread_create(&t->janitor, NULL, watch, t) == 0;
+    return t->has_janitor ? MS_OK : ms_fail(err, MS_UNAVAILABLE, "grpc: cannot start a thread");
+}
+
+static ms_code prepare(struct ms_grpc_instance *t, const char *const *addr, int n,
+                       struct ms_err *err)
+{
+    int threads = t->srv->opts.grpc_threads;
+
+    if (threads <= 0)
+        threads = ms_cpu()->usable < MAX_THREADS ? ms_cpu()->usable : MAX_THREADS;
+    t->cq = ms_calloc((size_t)threads, sizeof *t->cq);
+    t->thread = ms_calloc((size_t)threads, sizeof *t->thread);
+    t->address = ms_calloc((size_t)n + 1, sizeof *t->address);
+    if (!t->cq || !t->thread || !t->address)
+        return ms_fail_oom(err, "grpc", sizeof *t);
+    t->server = new_server(&t->srv->opts);
+    for (; t->n_threads < threads; t->n_threads++) {
+        t->cq[t->n_threads] = grpc_completion_queue_create_for_next(NULL);
+        grpc_server_register_completion_queue(t->server, t->cq[t->n_threads], NULL);
+    }
+    for (; t->n_address < n; t->n_address++)
+        MS_TRY(bind_one(t, addr[t->n_address], t->address[t->n_address], err));
+    return MS_OK;
+}
+
+/* Undoes prepare before any thread runs. */
+static void abandon(struct ms_grpc_instance *t)
+{
+    if (t->server && t->n_threads) {
+        grpc_server_shutdown_and_notify(t->server, t->cq[0], &t->down);
+        grpc_completion_queue_next(t->cq[0], gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+        grpc_server_destroy(t->server);
+    }
+    for (int i = 0; i < t->n_threads; i++) {
+        grpc_completion_queue_shutdown(t->cq[i]);
+        while (
+            grpc_completion_queue_next(t->cq[i], gpr_inf_future(GPR_CLOCK_REALTIME), NULL).type !=
+            GRPC_QUEUE_SHUTDOWN)
+            ;
+        grpc_completion_queue_destroy(t->cq[i]);
+    }
+    ms_free(t->cq);
+    ms_free(t->thread);
+    ms_free(t->address);
+    pthread_mutex_destroy(&t->lock);
+    ms_free(t);
+    grpc_shutdown();
+}
+
+static ms_code listen_on(struct ms_server *srv, const char *const *addr, int n,
+                         struct ms_transport **out, struct ms_err *err)
+{
+    struct ms_grpc_instance *t = ms_calloc(1, sizeof *t);
+
+    if (!t)
+        return ms_fail_oom(err, "grpc", sizeof *t);
+    gpr_set_log_function(log_core);
+    grpc_init();
+    t->srv = srv;
+    t->down.event = MS_GRPC_DOWN;
+    pthread_mutex_init(&t->lock, NULL);
+    ms_code code = prepare(t, addr, n, err);
+    if (code != MS_OK) {
+        abandon(t);
+        return code;
+    }
+    *out = (struct ms_transport *)t;
+    code = start_threads(t, err);
+    if (code != MS_OK)
+        stop(*out);
+    return code;
+}
+
+static const char *address(const struct ms_transport *opaque, int i)
+{
+    const struct ms_grpc_instance *t = (const void *)opaque;
+
+    return i < t->n_address ? t->address[i] : "";
+}
+
+/* Starts the shutdown if that has not been done, then waits for it, at most until the deadline. */
+static void shut_down(struct ms_grpc_instance *t, int64_t deadline)
+{
+    pthread_mutex_lock(&t->lock);
+    bool first = !t->shutdown_started;
+    t->shutdown_started = true;
+    pthread_mutex_unlock(&t->lock);
+    if (first)
+        grpc_server_shutdown_and_notify(t->server, t->cq[0], &t->down);
+    pthread_mutex_lock(&t->lock);
+    while (!t->shutdown_done) {
+        struct timespec at = {.tv_sec = deadline / MS_SEC, .tv_nsec = deadline % MS_SEC};
+        if (pthread_cond_timedwait(&t->changed, &t->lock, &at) != 0 && ms_now() >= deadline)
+            break;
+    }
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void drain(struct ms_transport *opaque, int64_t deadline)
+{
+    shut_down((void *)opaque, deadline);
+}
+
+static void stop(struct ms_transport *opaque)
+{
+    struct ms_grpc_instance *t = (void *)opaque;
+
+    if (!t)
+        return;
+    atomic_store(&t->stopping, true);
+    shut_down(t, ms_now());
+    grpc_server_cancel_all_calls(t->server);
+    shut_down(t, ms_now() + 3600 * MS_SEC);
+    pthread_mutex_lock(&t->lock);
+    pthread_cond_broadcast(&t->changed);
+    while (atomic_load(&t->live) > 0)
+        pthread_cond_wait(&t->changed, &t->lock);
+    pthread_mutex_unlock(&t->lock);
+    for (int i = 0; i < t->n_threads; i++)
+        grpc_completion_queue_shutdown(t->cq[i]);
+    for (int i = 0; i < t->n_threads; i++) {
+        if (t->thread[i])
+            pthread_join(t->thread[i], NULL);
+        grpc_completion_queue_destroy(t->cq[i]);
+    }
+    if (t->has_janitor)
+        pthread_join(t->janitor, NULL);
+    grpc_server_destroy(t->server);
+    ms_free(t->cq);
+    ms_free(t->thread);
+    ms_free(t->address);
+    pthread_cond_destroy(&t->changed);
+    pthread_mutex_destroy(&t->lock);
+    ms_free(t);
+    grpc_shutdown();
+}
+
+const struct ms_transport_ops ms_transport_grpc = {
+    .name = "grpc",
+    .listen = listen_on,
+    .address = address,
+    .drain = drain,
+    .stop = stop,
+};

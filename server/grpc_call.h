@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* grpc_call.h - what the two halves of the gRPC transport share: the instance (grpc.c: threads,
+ * ports, drain) and the life of one call (grpc_call.c). */
+#ifndef MS_SERVER_GRPC_CALL_H
+#define MS_SERVER_GRPC_CALL_H
+
+#include <grpc/grpc.h>
+#include <pthread.h>
+
+#include "server/server.h"
+#include "server/transport.h"
+
+enum ms_grpc_event {
+    MS_GRPC_NEW,
+    MS_GRPC_RECEIVED,
+    MS_GRPC_CLOSED,
+    MS_GRPC_SENT,
+    MS_GRPC_ENDED,
+    MS_GRPC_DOWN
+};
+
+struct ms_grpc_call;
+
+/* What a completion queue hands back. Embedded in the call, one for each operation under way. */
+struct ms_grpc_tag {
+    enum ms_grpc_event event;
+    struct ms_grpc_call *call;
+};
+
+struct ms_grpc_instance {
+    struct ms_server *srv;
+    grpc_server *server;
+    grpc_completion_queue **cq;
+    pthread_t *thread;
+    int n_threads;
+    char (*address)[128];
+    int n_address;
+    atomic_int live;    /* calls whose memory exists */
+    atomic_int streams; /* open streams that may still send */
+    atomic_bool stopping;
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct ms_grpc_tag down; /* of the server's shutdown; its call is NULL */
+    bool shutdown_started, shutdown_done;
+    struct ms_grpc_call *reading; /* calls that hold room and wait for their message */
+    pthread_t janitor;
+    bool has_janitor;
+};
+
+/* A slot for one more call on a queue; false when memory is out or the server is going down. */
+bool ms_grpc_accept(struct ms_grpc_instance *t, grpc_completion_queue *cq);
+/* Runs what an event means. On the thread of the call's queue. */
+void ms_grpc_event(struct ms_grpc_tag *tag, bool ok);
+/* Cancels calls whose message does not come: after 30 s, or 5 s while others wait for room. */
+void ms_grpc_reap(struct ms_grpc_instance *t);
+
+#endif
