@@ -166,11 +166,21 @@ static ms_code check_names(const struct ms_graph *g, struct ms_map *names, struc
     return MS_OK;
 }
 
+ms_code ms_node_check(const struct ms_node *n, struct ms_err *err)
+{
+    struct ms_err own;
+    ms_code code;
+
+    MS_TRY(check_arity(n, err));
+    MS_TRY(check_attrs(n, err));
+    if (!n->op->check || (code = n->op->check(n, &own)) == MS_OK)
+        return MS_OK;
+    return ms_node_fail(n, err, code, "%s", own.text);
+}
+
 static ms_code check_node(struct ms_node *n, int position, struct ms_err *err)
 {
     MS_TRY(check_links(n, position, err));
-    MS_TRY(check_arity(n, err));
-    MS_TRY(check_attrs(n, err));
     for (int i = 0; i < n->n_attrs; i++)
         if (n->attrs[i].type == MS_ATTR_GRAPH) {
             ms_code code = ms_graph_check(n->attrs[i].graph, err);
@@ -181,11 +191,7 @@ static ms_code check_node(struct ms_node *n, int position, struct ms_err *err)
                 return code;
             }
         }
-    if (!n->op->check)
-        return MS_OK;
-    struct ms_err own;
-    ms_code code = n->op->check(n, &own);
-    return code == MS_OK ? MS_OK : ms_node_fail(n, err, code, "%s", own.text);
+    return ms_node_check(n, err);
 }
 
 ms_code ms_graph_check(const struct ms_graph *g, struct ms_err *err)

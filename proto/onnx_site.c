@@ -339,6 +339,11 @@ void onnx_site_facts(struct ms_node *n)
 
     if (!n->op->infer || n->op->traits & MS_SUBGRAPHS)
         return; /* sub-graphs would be gone through once for each level */
+    for (int i = 0; i < n->n_in; i++)
+        if (n->in[i].value && n->in[i].value->dtype == MS_DTYPE_NONE)
+            return; /* to a rule it would look left out */
+    if (ms_node_check(n, NULL) != MS_OK)
+        return; /* ms_graph_check will say why */
     if (count > FEW && !(facts = ms_calloc(count, sizeof *facts)))
         return;
     for (int i = 0; i < n->n_in; i++)
