@@ -134,7 +134,8 @@ static ms_code make_outputs(struct ms_run *r, const struct ms_step *s, struct ms
         if (slot[i] < 0)
             continue;
         if (!ms_shape_static(&fact[i].shape)) {
-            code = ms_node_fail(s->node, err, MS_INTERNAL, "the shape of output %d is unknown", i);
+            code = ms_node_fail(s->node, err, MS_INVALID_ARGUMENT,
+                                "the shape of output %d cannot be told from the operands", i);
             break;
         }
         out[i] = s->kernel ? ms_run_tensor(r, fact[i].dtype, &fact[i].shape)

@@ -180,8 +180,11 @@ START_TEST(test_weights)
     struct ms_buf g = graph(), t = onnx_raw("w", 1, DIMS(3), w, sizeof w);
     struct loaded r;
 
-    if (!have_ops("test_weights", "PRelu Add"))
+    if (!have_ops("test_weights", "PRelu Add")) {
+        ms_buf_done(&g);
+        ms_buf_done(&t);
         return;
+    }
     onnx_value(&g, 11, "w", DIMS(3)); /* old files list initializers as inputs */
     pb_msg(&g, 5, &t);
     onnx_value(&g, 11, "b", DIMS(2, 3, 1));
@@ -375,8 +378,11 @@ START_TEST(test_axes_become_inputs)
         struct ms_buf g = pb_new(), a = with_ints("axes", DIMS(1));
         struct loaded r;
 
-        if (!have_ops("test_axes_become_inputs", cases[i].op))
+        if (!have_ops("test_axes_become_inputs", cases[i].op)) {
+            ms_buf_done(&g);
+            ms_buf_done(&a);
             continue;
+        }
         onnx_value(&g, 11, "x", DIMS(2, 1, 4));
         onnx_value_typed(&g, 12, "y", 0, -1, NULL);
         onnx_node_add(&g, cases[i].op, "x", "y", &a);
@@ -393,8 +399,11 @@ START_TEST(test_old_slice_pad_topk)
     struct ms_buf g = graph(), a = pb_new();
     struct loaded r;
 
-    if (!have_ops("test_old_slice_pad_topk", "Slice Pad TopK"))
+    if (!have_ops("test_old_slice_pad_topk", "Slice Pad TopK")) {
+        ms_buf_done(&g);
+        ms_buf_done(&a);
         return;
+    }
     onnx_attr_ints(&a, "starts", (int64_t[]){1, 0}, 2);
     onnx_attr_ints(&a, "ends", (int64_t[]){3, INT64_MAX}, 2);
     onnx_attr_ints(&a, "axes", (int64_t[]){1, 2}, 2);
@@ -429,8 +438,11 @@ START_TEST(test_old_clip)
     struct ms_buf g = graph(), a = pb_new();
     struct loaded r;
 
-    if (!have_ops("test_old_clip", "Clip"))
+    if (!have_ops("test_old_clip", "Clip")) {
+        ms_buf_done(&g);
+        ms_buf_done(&a);
         return;
+    }
     onnx_attr_float(&a, "max", 6);
     onnx_node_add(&g, "Clip", "x", "y", &a);
     r = good(6, &g, NULL, "Clip");
@@ -493,8 +505,11 @@ START_TEST(test_dropout)
     struct ms_buf g = graph(), t = onnx_raw("train", 9, 0, NULL, &yes, 1);
     struct loaded r;
 
-    if (!have_ops("test_dropout", "Identity Shape ConstantOfShape"))
+    if (!have_ops("test_dropout", "Identity Shape ConstantOfShape")) {
+        ms_buf_done(&g);
+        ms_buf_done(&t);
         return;
+    }
     onnx_node_add(&g, "Dropout", "x", "y", NULL);
     r = good(7, &g, NULL, "Identity");
     ck_assert_str_eq(r.g->first->origin, "Dropout");
@@ -519,8 +534,12 @@ START_TEST(test_upsample_and_resize)
     struct ms_buf none = onnx_raw("none", 1, DIMS(0), "", 0);
     struct loaded r;
 
-    if (!have_ops("test_upsample_and_resize", "Resize"))
+    if (!have_ops("test_upsample_and_resize", "Resize")) {
+        ms_buf_done(&g);
+        ms_buf_done(&t);
+        ms_buf_done(&none);
         return;
+    }
     pb_msg(&g, 5, &t);
     onnx_node_add(&g, "Upsample", "x,s", "y", NULL);
     r = good(9, &g, NULL, "Resize");
@@ -545,8 +564,11 @@ START_TEST(test_split)
     struct ms_buf g = graph(), a = with_int("axis", 2);
     struct loaded r;
 
-    if (!have_ops("test_split", "Split"))
+    if (!have_ops("test_split", "Split")) {
+        ms_buf_done(&g);
+        ms_buf_done(&a);
         return;
+    }
     onnx_node_add(&g, "Split", "x", "y,z", &a);
     r = good(13, &g, NULL, "Split");
     ck_assert_int_eq(r.g->out[0]->shape.dim[2], 2);
@@ -567,8 +589,11 @@ START_TEST(test_old_broadcast)
     struct ms_buf g = pb_new(), a = pb_new();
     struct loaded r;
 
-    if (!have_ops("test_old_broadcast", "Add Unsqueeze"))
+    if (!have_ops("test_old_broadcast", "Add Unsqueeze")) {
+        ms_buf_done(&g);
+        ms_buf_done(&a);
         return;
+    }
     onnx_value(&g, 11, "x", DIMS(2, 3, 4));
     onnx_value(&g, 11, "b", DIMS(3));
     onnx_value_typed(&g, 12, "y", 0, -1, NULL);
@@ -586,8 +611,11 @@ START_TEST(test_batch_norm)
     struct ms_buf g = graph(), a = pb_new();
     struct loaded r;
 
-    if (!have_ops("test_batch_norm", "BatchNormalization"))
+    if (!have_ops("test_batch_norm", "BatchNormalization")) {
+        ms_buf_done(&g);
+        ms_buf_done(&a);
         return;
+    }
     for (int i = 0; i < 4; i++)
         onnx_value(&g, 11, ((const char *[]){"s", "b", "m", "v"})[i], DIMS(3));
     onnx_attr_int(&a, "spatial", 1);
@@ -611,8 +639,11 @@ START_TEST(test_cast)
     struct ms_buf g = graph(), a = with_int("to", 10);
     struct loaded r;
 
-    if (!have_ops("test_cast", "Cast"))
+    if (!have_ops("test_cast", "Cast")) {
+        ms_buf_done(&g);
+        ms_buf_done(&a);
         return;
+    }
     onnx_node_add(&g, "Cast", "x", "y", &a);
     r = good(13, &g, NULL, "Cast");
     ck_assert_int_eq(r.g->out[0]->dtype, MS_F16);
@@ -699,8 +730,12 @@ START_TEST(test_if)
     struct ms_buf g = graph(), a = pb_new(), then, other, w = onnx_raw("w", 1, DIMS(1), &f, 4);
     struct loaded r;
 
-    if (!have_ops("test_if", "If PRelu"))
+    if (!have_ops("test_if", "If PRelu")) {
+        ms_buf_done(&g);
+        ms_buf_done(&a);
+        ms_buf_done(&w);
         return;
+    }
     pb_msg(&g, 5, &w);
     onnx_value_typed(&g, 11, "c", 9, 0, NULL);
     onnx_node_add(&g, "Relu", "x", "h", NULL);
@@ -729,8 +764,12 @@ START_TEST(test_nested_if)
     struct ms_buf g = graph(), a = pb_new(), inner = pb_new(), then, other;
     struct loaded r;
 
-    if (!have_ops("test_nested_if", "If Identity"))
+    if (!have_ops("test_nested_if", "If Identity")) {
+        ms_buf_done(&g);
+        ms_buf_done(&a);
+        ms_buf_done(&inner);
         return;
+    }
     onnx_value_typed(&g, 11, "c", 9, 0, NULL);
     then = branch("Tanh", "x", "t1"); /* two levels down, x is read */
     other = branch("Sigmoid", "x", "e1");
@@ -757,8 +796,12 @@ START_TEST(test_loop)
     struct ms_buf g = graph(), body = pb_new(), a = pb_new();
     struct loaded r;
 
-    if (!have_ops("test_loop", "Loop Add Identity"))
+    if (!have_ops("test_loop", "Loop Add Identity")) {
+        ms_buf_done(&g);
+        ms_buf_done(&body);
+        ms_buf_done(&a);
         return;
+    }
     onnx_value_typed(&body, 11, "i", 7, 0, NULL);
     onnx_value_typed(&body, 11, "go", 9, 0, NULL);
     onnx_value(&body, 11, "v", DIMS(2, 3, 4));
