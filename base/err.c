@@ -129,6 +129,7 @@ int ms_http_status(ms_code code, enum ms_reason reason)
         return 405;
     case MS_REASON_BAD_ENCODING:
         return 415;
+    case MS_REASON_UNREACHABLE:
     case MS_REASON_NONE:
         break;
     }

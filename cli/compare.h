@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* compare.h - is a result what the reference says, within the bounds of its dtype? */
+#ifndef MS_CLI_COMPARE_H
+#define MS_CLI_COMPARE_H
+
+#include "base/buf.h"
+#include "mindserve/mindserve.h"
+
+struct ms_cli_bounds {
+    double rtol, atol; /* f32, f64: |a-b| <= rtol |b| + 1e-5 max|b| + atol */
+    bool quantised;    /* 8-bit results may be off by one step (rounding after a rescale) */
+};
+#define MS_CLI_BOUNDS                                                                              \
+    {                                                                                              \
+        1e-3, 1e-7, false                                                                          \
+    }
+
+/* Compares dtype, shape and elements. False: the first difference is described in *why.
+ *   f32, f64   as above; NaN and infinities at the same places
+ *   f16, bf16  two units in the last place, and 1e-5 max|b| for the order of adding up
+ *   others     equal */
+bool ms_cli_compare(struct mindserve_tensor *got, struct mindserve_tensor *want,
+                    const struct ms_cli_bounds *bounds, struct ms_buf *why);
+
+#endif
