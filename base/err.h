@@ -36,7 +36,7 @@ enum ms_reason {
     MS_REASON_TOO_LARGE,    /* RESOURCE_EXHAUSTED as 413 instead of 429 */
     MS_REASON_BAD_METHOD,   /* INVALID_ARGUMENT as 405 */
     MS_REASON_BAD_ENCODING, /* INVALID_ARGUMENT as 415 */
-    MS_REASON_UNREACHABLE, /* in a client: UNAVAILABLE because no server answered */
+    MS_REASON_UNREACHABLE,  /* in a client: UNAVAILABLE because no server answered */
 };
 
 struct ms_err {

@@ -228,9 +228,9 @@ static int visit(struct ms_cli *c, struct wish *w, const char *dir, int depth)
             snprintf(path, sizeof path, "%s/%s", dir, entry[i]->d_name) < MAX_PATH &&
             stat(path, &st) == 0 && S_ISDIR(st.st_mode))
             code = visit(c, w, path, depth + 1);
-        free(entry[i]); /* scandir's own allocation */
+        free(entry[i]); /* banned: scandir's own allocation */
     }
-    free(entry);
+    free(entry); /* banned: scandir's own allocation */
     return code;
 }
 

@@ -30,7 +30,7 @@ static ms_code make_room(struct picture *p, size_t w, size_t h, struct ms_err *e
         return ms_fail(err, MS_RESOURCE_EXHAUSTED, "%zu x %zu pixels: too many, or none", w, h);
     p->w = w;
     p->h = h;
-    p->rgb = ms_malloc(w * h * 3);
+    p->rgb = ms_reallocarray(NULL, w * h, 3);
     return p->rgb ? MS_OK : ms_fail_oom(err, "picture", w * h * 3);
 }
 

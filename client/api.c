@@ -140,11 +140,6 @@ void mindserve_text_free(char *text)
 
 /* ---- calls ---- */
 
-static ms_code absent_remote(struct ms_err *err)
-{
-    return ms_fail(err, MS_UNIMPLEMENTED, "this build runs models in this process only");
-}
-
 mindserve_code mindserve_open(const struct mindserve_options *opts, struct mindserve **out,
                               struct mindserve_error *err)
 {
@@ -153,7 +148,7 @@ mindserve_code mindserve_open(const struct mindserve_options *opts, struct minds
     ms_code code = take_options(&o, sizeof o, opts, "mindserve_options", &e);
 
     if (code == MS_OK)
-        code = o.server ? absent_remote(&e) : ms_local_open(&o, out, &e);
+        code = o.server ? ms_remote_open(&o, out, &e) : ms_local_open(&o, out, &e);
     return ended(code, &e, err);
 }
 

@@ -51,24 +51,6 @@ static void fill_opts(struct ms_model_opts *mo, const struct mindserve_deploy_op
     mo->batching.timeout_ns = (int64_t)c->timeout_us * MS_US;
 }
 
-/* The file's stem as a model name: bytes that names do not have become '_'. */
-static char *stem_name(struct ms_arena *a, const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    const char *base = slash ? slash + 1 : path;
-    const char *dot = strrchr(base, '.');
-    size_t len = dot && dot != base ? (size_t)(dot - base) : strlen(base);
-    char *name = ms_arena_strndup(a, base, len < 128 ? len : 128);
-
-    for (char *p = name; p && *p; p++) {
-        char one[3] = {'a', *p, '\0'};
-        if (!ms_model_name_valid(one, 2) || (p == name && !ms_model_name_valid(p, 1)) ||
-            (p > name && *p == '.' && p[-1] == '.'))
-            *p = p == name ? 'm' : '_';
-    }
-    return name && *name ? name : ms_arena_strdup(a, "model");
-}
-
 static const double *copy_doubles(struct ms_arena *a, const double *v, int n, bool *ok)
 {
     double *copy = n > 0 ? ms_arena_array(a, (size_t)n, sizeof *v) : NULL;
@@ -111,7 +93,7 @@ static struct ms_local_version *version_new(const char *path,
     atomic_init(&v->refs, 1);
     v->number = o->version;
     v->created = ms_wall() / MS_SEC;
-    v->name = o->name ? ms_arena_strdup(&v->arena, o->name) : stem_name(&v->arena, path);
+    v->name = o->name ? ms_arena_strdup(&v->arena, o->name) : ms_stem_name(&v->arena, path);
     if (!v->name || !keep_config(v, o->config)) {
         ms_local_put(v);
         return NULL;

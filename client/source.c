@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/mem.h"
 
 /* As many as the daemon takes by default: more would be refused there anyway. */
@@ -121,4 +122,21 @@ void ms_reading_done(struct ms_reading *r)
 {
     ms_buf_done(&r->missing);
     ms_arena_done(&r->arena);
+}
+
+char *ms_stem_name(struct ms_arena *a, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *base = slash ? slash + 1 : path;
+    const char *dot = strrchr(base, '.');
+    size_t len = dot && dot != base ? (size_t)(dot - base) : strlen(base);
+    char *name = ms_arena_strndup(a, base, len < 128 ? len : 128);
+
+    for (char *p = name; p && *p; p++) {
+        char one[3] = {'a', *p, '\0'};
+        if (!ms_model_name_valid(one, 2) || (p == name && !ms_model_name_valid(p, 1)) ||
+            (p > name && *p == '.' && p[-1] == '.'))
+            *p = p == name ? 'm' : '_';
+    }
+    return name && *name ? name : ms_arena_strdup(a, "model");
 }
