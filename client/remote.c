@@ -123,7 +123,7 @@ static ms_code make_channel(struct ms_remote *r, const struct mindserve_options 
         int_arg(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1), /* two handles are two connections */
     };
     grpc_channel_args args = {sizeof arg / sizeof *arg, arg};
-    grpc_channel_credentials *c;
+    grpc_channel_credentials *c = NULL;
 
     MS_TRY(credentials(o, &c, err));
     r->channel = grpc_channel_create(r->server, c, &args);

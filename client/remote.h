@@ -33,7 +33,8 @@ struct ms_piece {
     size_t len;
 };
 
-/* One request, one reply. timeout_ms 0 = none. *reply is the caller's (grpc_byte_buffer_destroy). */
+/* One request, one reply. timeout_ms 0 = none. *reply is the caller's (grpc_byte_buffer_destroy).
+ */
 ms_code ms_remote_unary(struct ms_remote *r, const char *method, const struct ms_piece *piece,
                         size_t n, int64_t timeout_ms, grpc_byte_buffer **reply,
                         struct ms_err *err) MS_WARN_UNUSED;

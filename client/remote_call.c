@@ -11,9 +11,9 @@
 
 static gpr_timespec in_ms(int64_t ms)
 {
-    return ms > 0 ? gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                                 gpr_time_from_millis(ms, GPR_TIMESPAN))
-                  : gpr_inf_future(GPR_CLOCK_MONOTONIC);
+    return ms > 0
+               ? gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(ms, GPR_TIMESPAN))
+               : gpr_inf_future(GPR_CLOCK_MONOTONIC);
 }
 
 static ms_code unreachable(struct ms_remote *r, struct ms_err *err)

@@ -41,12 +41,12 @@ struct push {
     grpc_byte_buffer *outgoing, *incoming;
     bool sending, receiving, ended;
 
-    uint64_t *from;  /* for each file: next byte to send; its size when nothing is wanted */
-    uint64_t done;   /* bytes that the server has, of d->total */
-    char step[32];   /* last one that was shown */
-    char head[64];   /* of the chunk under way */
+    uint64_t *from; /* for each file: next byte to send; its size when nothing is wanted */
+    uint64_t done;  /* bytes that the server has, of d->total */
+    char step[32];  /* last one that was shown */
+    char head[64];  /* of the chunk under way */
     bool cancelled, deployed;
-    ms_code code;    /* of our own troubles */
+    ms_code code; /* of our own troubles */
     struct ms_err *err;
 };
 
@@ -61,8 +61,7 @@ static ms_code digest(const struct ms_source_file *f, char hex[MS_SHA256_HEX], s
     for (size_t at = 0; ok && at < f->map.len; at += CHUNK) {
         size_t n = f->map.len - at < CHUNK ? f->map.len - at : CHUNK;
         ok = ms_sha256_add(h, f->map.data + at, n);
-        if (p->o->progress &&
-            !p->o->progress(p->o->progress_arg, "hash", at + n, f->map.len)) {
+        if (p->o->progress && !p->o->progress(p->o->progress_arg, "hash", at + n, f->map.len)) {
             ms_sha256_free(h);
             return ms_fail(p->err, MS_CANCELLED, "given up");
         }
@@ -227,8 +226,7 @@ static void receive(struct push *p)
 {
     grpc_op op = {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &p->incoming};
 
-    p->receiving =
-        grpc_call_start_batch(p->call, &op, 1, tag(TAG_RECEIVED), NULL) == GRPC_CALL_OK;
+    p->receiving = grpc_call_start_batch(p->call, &op, 1, tag(TAG_RECEIVED), NULL) == GRPC_CALL_OK;
 }
 
 static size_t put_varint(char *to, uint64_t v)
@@ -386,10 +384,9 @@ static bool start(struct push *p)
     p->details = grpc_empty_slice();
     p->status = GRPC_STATUS_INTERNAL;
     p->cq = grpc_completion_queue_create_for_next(NULL);
-    p->call = grpc_channel_create_call(
-        p->r->channel, NULL, GRPC_PROPAGATE_DEFAULTS, p->cq,
-        grpc_slice_from_static_string("/mindserve.v1.Models/Deploy"), NULL,
-        gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+    p->call = grpc_channel_create_call(p->r->channel, NULL, GRPC_PROPAGATE_DEFAULTS, p->cq,
+                                       grpc_slice_from_static_string("/mindserve.v1.Models/Deploy"),
+                                       NULL, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
     return grpc_call_start_batch(p->call, ops, 2, tag(0), NULL) == GRPC_CALL_OK &&
            grpc_call_start_batch(p->call, &status, 1, tag(TAG_STATUS), NULL) == GRPC_CALL_OK;
 }
@@ -397,8 +394,7 @@ static bool start(struct push *p)
 static void pump(struct push *p)
 {
     while (!p->ended || p->sending || p->receiving) {
-        grpc_event e =
-            grpc_completion_queue_next(p->cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+        grpc_event e = grpc_completion_queue_next(p->cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
         if (e.type != GRPC_OP_COMPLETE)
             break;
         if (e.tag == tag(TAG_SENT))
@@ -459,7 +455,8 @@ static void open_all(struct ms_file_source *s)
     struct ms_reading r;
     struct ms_err ignored;
 
-    (void)!ms_source_read(s, &r, &ignored);
+    if (ms_source_read(s, &r, &ignored) != MS_OK)
+        ms_buf_clear(&r.missing);
     ms_reading_done(&r);
 }
 

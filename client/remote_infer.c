@@ -4,6 +4,7 @@
  * The message is written by hand: a short head, then each tensor's bytes where they lie, so that
  * large inputs are not copied. Field numbers: design/SERVING.md 3.1, the protocol's grpc_service.
  * Elements of BYTES are a 4-byte little endian length and the bytes. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -221,12 +222,12 @@ static bool read_raw(struct ms_bytes raw, struct answer *w, size_t k)
 
     if (!ms_shape_count(&w->shape[k], &count))
         return false;
-    if (w->dtype[k] == MS_STRING ? count > raw.len / 4
-                                 : !ms_shape_bytes(&w->shape[k], w->dtype[k], &bytes) ||
-                                       bytes != raw.len)
+    if (w->dtype[k] == MS_STRING
+            ? count > raw.len / 4
+            : !ms_shape_bytes(&w->shape[k], w->dtype[k], &bytes) || bytes != raw.len)
         return false;
-    w->out[k].tensor = mindserve_tensor_new((enum mindserve_dtype)w->dtype[k], w->shape[k].rank,
-                                            w->shape[k].dim);
+    w->out[k].tensor =
+        mindserve_tensor_new((enum mindserve_dtype)w->dtype[k], w->shape[k].rank, w->shape[k].dim);
     t = ms_tensor_of(w->out[k].tensor);
     if (!t)
         return false;

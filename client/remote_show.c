@@ -196,8 +196,8 @@ ms_code ms_remote_show(struct mindserve *ms, const char *name, uint64_t version,
                          &mindserve__v1__show_reply__descriptor, graph ? GRAPH_MS : QUICK_MS, a,
                          (void **)&reply, err);
     if (code == MS_OK) {
-        r->model = (struct mindserve_model){.name = "", .state = "", .reason = "", .format = "",
-                                            .digest = ""};
+        r->model = (struct mindserve_model){
+            .name = "", .state = "", .reason = "", .format = "", .digest = ""};
         if (!fill(reply, a, r))
             code = ms_fail_oom(err, "description of the model", 0);
     }

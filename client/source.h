@@ -36,8 +36,8 @@ ms_code ms_source_read(struct ms_file_source *s, struct ms_reading *r,
                        struct ms_err *err) MS_WARN_UNUSED;
 void ms_reading_done(struct ms_reading *r);
 
-/* The file's stem as a model's name: bytes that names do not have become '_'. NULL when the arena is
- * full. */
+/* The file's stem as a model's name: bytes that names do not have become '_'. NULL when the arena
+ * is full. */
 char *ms_stem_name(struct ms_arena *a, const char *path);
 
 #endif
