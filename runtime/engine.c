@@ -10,6 +10,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "runtime/engine_impl.h"
+#include "runtime/model.h"
+#include "runtime/queue.h"
 
 enum { OVERDUE_S = 10 };
 
@@ -118,11 +120,16 @@ ms_code ms_engine_new(const struct ms_engine_opts *o, struct ms_engine **out, st
         ms_engine_opts_init(&e->opts);
     resolve(&e->opts);
     e->account = ms_account_new(e->opts.memory_budget, NULL);
+    pthread_mutex_init(&e->models_lock, NULL);
     e->watch = e->account ? ms_watch_new() : NULL;
-    if (!e->watch) {
+    ms_code code = e->watch && ms_ring_init(&e->ready, MS_ENGINE_MODELS)
+                       ? ms_pool_new(e->opts.threads, ms_batch_work, e, e->account, &e->pool, err)
+                       : ms_fail(err, MS_RESOURCE_EXHAUSTED, "the engine could not be started");
+    if (code != MS_OK) {
         ms_engine_free(e);
-        return ms_fail(err, MS_RESOURCE_EXHAUSTED, "the engine's threads could not be started");
+        return code;
     }
+    ms_watch_on_tick(e->watch, ms_engine_tick, e);
     *out = e;
     return MS_OK;
 }
@@ -131,7 +138,12 @@ void ms_engine_free(struct ms_engine *e)
 {
     if (!e)
         return;
-    ms_watch_free(e->watch);
+    ms_watch_free(e->watch); /* first: its ticks speak to the pool */
+    ms_pool_free(e->pool);
+    for (struct ms_model *m; e->ready.cells && (m = ms_ring_pop(&e->ready));)
+        ms_model_unref(m);
+    ms_ring_done(&e->ready);
+    pthread_mutex_destroy(&e->models_lock);
     ms_account_unref(e->account);
     ms_free(e);
 }

@@ -6,6 +6,7 @@
 #include "runtime/account.h"
 #include "runtime/engine.h"
 #include "runtime/pool.h"
+#include "runtime/ring.h"
 #include "runtime/watch.h"
 
 struct ms_engine {
@@ -13,7 +14,17 @@ struct ms_engine {
     struct ms_account *account;
     struct ms_watch *watch;
     struct ms_pool *pool;
+    struct ms_ring ready; /* models with waiting requests; each holds a reference */
+    pthread_mutex_t models_lock;
+    struct ms_model *models; /* loaded ones, linked by next */
+    int n_models;
 };
+
+/* Most models an engine holds: the ring has room for each. */
+enum { MS_ENGINE_MODELS = 1 << 14 };
+
+/* batcher.c: what the watch calls at alarms. */
+int64_t ms_engine_tick(void *engine, int64_t now);
 
 struct ms_watch *ms_engine_watch(struct ms_engine *e);
 struct ms_pool *ms_engine_pool(struct ms_engine *e);

@@ -298,7 +298,29 @@ static ms_code new_model(struct ms_engine *e, const struct ms_model_opts *o, str
     m->batching = o->batching;
     settle_batching(&m->batching);
     init_stats(&m->stats);
+    ms_queue_init(&m->queue);
     return m->account && m->name && m->version ? MS_OK : ms_fail_oom(err, "model", sizeof *m);
+}
+
+/* The engine's watch sees to the queues of listed models. */
+static ms_code publish(struct loader *l)
+{
+    struct ms_engine *e = l->m->engine;
+
+    pthread_mutex_lock(&e->models_lock);
+    bool room = e->n_models < MS_ENGINE_MODELS;
+    if (room) {
+        l->m->next = e->models;
+        if (e->models)
+            e->models->prev = l->m;
+        e->models = l->m;
+        e->n_models++;
+        l->m->listed = true;
+    }
+    pthread_mutex_unlock(&e->models_lock);
+    return room ? MS_OK
+                : ms_fail(l->err, MS_RESOURCE_EXHAUSTED, "more than %d models are loaded",
+                          (int)MS_ENGINE_MODELS);
 }
 
 static ms_code load(struct loader *l)
@@ -308,7 +330,8 @@ static ms_code load(struct loader *l)
     MS_TRY(optimise(l));
     MS_TRY(name_ports(l));
     MS_TRY(pack(l));
-    return ms_model_self_test(l->m, l->o, l->err);
+    MS_TRY(ms_model_self_test(l->m, l->o, l->err));
+    return publish(l);
 }
 
 void ms_model_opts_init(struct ms_model_opts *o)

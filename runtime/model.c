@@ -12,8 +12,27 @@ struct ms_model *ms_model_ref(struct ms_model *m)
     return m;
 }
 
+static void unlist(struct ms_model *m)
+{
+    struct ms_engine *e = m->engine;
+
+    pthread_mutex_lock(&e->models_lock);
+    if (m->listed) {
+        if (m->next)
+            m->next->prev = m->prev;
+        if (m->prev)
+            m->prev->next = m->next;
+        else
+            e->models = m->next;
+        e->n_models--;
+    }
+    pthread_mutex_unlock(&e->models_lock);
+}
+
 static void model_free(struct ms_model *m)
 {
+    unlist(m);
+    ms_queue_done(&m->queue);
     ms_program_done(&m->program);
     for (struct ms_kept *k = m->kept, *next; k; k = next) {
         next = k->next;

@@ -6,6 +6,7 @@
 #include "runtime/engine_impl.h"
 #include "runtime/model.h"
 #include "runtime/program.h"
+#include "runtime/queue.h"
 #include "runtime/run.h"
 
 struct ms_kept { /* a tensor that folding made */
@@ -34,6 +35,9 @@ struct ms_model {
     struct ms_pass_report passes[MS_MAX_PASSES];
     int n_passes;
     struct ms_model_stats stats;
+    struct ms_queue queue;
+    bool listed; /* in the engine's list */
+    struct ms_model *prev, *next;
 };
 
 /* Checks tensors against the ports: count, dtype, static dims, equal symbols equal sizes, bytes.

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pool.h - the threads that compute.
  *
- * A worker does, in this order: batches that wait in queues (each alone: throughput), else pieces
- * of somebody's big step (latency), else nothing (a short spin, then sleep). So the width of a run
- * is decided by what else there is to do, piece by piece, and never by configuration. */
+ * A worker does, in this order: work that waits on its own (batches in queues, each alone:
+ * throughput), else a share of somebody's big step (latency), else nothing (a short spin, then
+ * sleep). So the width of a run is decided by what else there is to do, step by step, and never by
+ * configuration. */
 #ifndef MS_RUNTIME_POOL_H
 #define MS_RUNTIME_POOL_H
 
@@ -12,20 +13,49 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "runtime/account.h"
 
 struct ms_pool;
-struct ms_engine;
+struct ms_worker;
 
-/* Work cut into pieces that may run in any order on several workers. */
+/* n workers. work(arg, w) does one piece of waiting work and tells if there was one. Scratch of
+ * workers is booked on account (RUNS). */
+ms_code ms_pool_new(int n, bool (*work)(void *arg, struct ms_worker *w), void *arg,
+                    struct ms_account *account, struct ms_pool **out, struct ms_err *err);
+void ms_pool_free(struct ms_pool *p); /* joins; takes NULL */
+int ms_pool_size(const struct ms_pool *p);
+/* There is new work for `work`: wakes a worker if none is looking. */
+void ms_pool_notify(struct ms_pool *p);
+/* At least bytes, 64-byte aligned, kept until the next call on this worker; NULL when memory is
+ * out. */
+void *ms_worker_scratch(struct ms_worker *w, size_t bytes);
+
+/* ---- help: a job that other workers may join while it is open ---- */
+
+struct ms_job {
+    /* A helper's share: returns when there is nothing left for it to do. */
+    void (*help)(struct ms_job *job, struct ms_worker *w);
+    /* the pool's own */
+    int slot;
+};
+/* Offers a job to up to `helpers` workers; false when the table of jobs is full (then the caller
+ * does all of it). */
+bool ms_pool_open(struct ms_pool *p, struct ms_job *job, int helpers);
+/* More helpers are welcome, up to `most` at a time. */
+void ms_pool_more(struct ms_pool *p, struct ms_job *job, int most);
+/* Nobody joins from here on; returns when all who did have left. */
+void ms_pool_close(struct ms_pool *p, struct ms_job *job);
+
+/* ---- a step cut into pieces, in any order on several workers ---- */
+
 struct ms_spread {
+    struct ms_job job; /* first; the pool's own */
+    atomic_int next;   /* the pool's own */
     int chunks, width;
     size_t scratch;    /* bytes each piece needs of its worker */
     void *own_scratch; /* of the caller */
     void (*run)(struct ms_spread *s, int chunk, void *scratch);
-    /* the pool's own */
-    atomic_int next, done;
 };
-
 /* Runs all pieces and returns when the last is done. The caller takes part; up to width - 1 idle
  * workers help. */
 void ms_pool_spread(struct ms_pool *p, struct ms_spread *s);

@@ -213,6 +213,7 @@ static void run_free(struct ms_run *r)
     ms_free(r->args);
     ms_free(r->own);
     ms_free(r->pending);
+    ms_free(r->ready);
     ms_free(r);
 }
 
@@ -245,7 +246,9 @@ static struct ms_run *run_new(struct ms_plan *p)
     r->args = ms_calloc((size_t)p->n_operands, sizeof *r->args);
     r->own = ms_calloc((size_t)p->n_own, sizeof *r->own);
     r->pending = p->branches ? ms_calloc((size_t)p->n_steps, sizeof *r->pending) : NULL;
-    if (!r->store || !r->table || !r->args || !r->own || (p->branches && !r->pending)) {
+    r->ready = p->branches ? ms_calloc((size_t)p->n_steps, sizeof *r->ready) : NULL;
+    if (!r->store || !r->table || !r->args || !r->own ||
+        (p->branches && (!r->pending || !r->ready))) {
         run_free(r);
         return NULL;
     }
@@ -481,7 +484,7 @@ ms_code ms_plan_run(struct ms_plan *p, struct ms_tensor *const *in, struct ms_te
         int64_t start = ms_now();
         if (watch)
             ms_watch_begin(&r->watched);
-        if (p->branches && r->width > 1 && !r->profile)
+        if (p->branches && r->width > 1 && !r->profile && p->part->program->engine)
             ms_actors_run(r);
         else
             steps_in_order(r);

@@ -26,7 +26,8 @@ struct ms_run {
     void *scratch;
     int width; /* workers that may take part; 1 = alone */
     struct ms_profile *profile;
-    atomic_int *pending; /* by step, for runs side by side */
+    atomic_int *pending; /* by step: steps it still waits for (actor.c) */
+    int *ready;          /* by step: the next one in the stack of ready steps */
     struct ms_run *next; /* in the plan's idle list */
 };
 

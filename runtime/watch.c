@@ -13,7 +13,7 @@ struct ms_watch {
     pthread_cond_t wake;
     pthread_t thread;
     struct ms_watched *first;
-    int64_t alarm; /* next call of tick; MS_NEVER */
+    atomic_llong alarm; /* next call of tick; MS_NEVER */
     int64_t (*tick)(void *arg, int64_t now);
     void *tick_arg;
     bool quit;
@@ -109,18 +109,19 @@ static void *loop(void *arg)
     while (!w->quit) {
         int64_t now = ms_now();
         look(w, now);
-        if (w->tick && now >= w->alarm) {
-            w->alarm = MS_NEVER;
+        if (w->tick && now >= atomic_load(&w->alarm)) {
+            atomic_store(&w->alarm, MS_NEVER);
             pthread_mutex_unlock(&w->lock);
             int64_t again = w->tick(w->tick_arg, now);
             pthread_mutex_lock(&w->lock);
-            if (again < w->alarm)
-                w->alarm = again;
+            if (again < atomic_load(&w->alarm))
+                atomic_store(&w->alarm, again);
             if (w->quit)
                 break;
         }
         int64_t next = w->first ? ms_now() + TICK_NS : MS_NEVER;
-        sleep_until(w, next < w->alarm ? next : w->alarm);
+        int64_t alarm = atomic_load(&w->alarm);
+        sleep_until(w, next < alarm ? next : alarm);
     }
     pthread_mutex_unlock(&w->lock);
     return NULL;
@@ -133,7 +134,7 @@ struct ms_watch *ms_watch_new(void)
 
     if (!w)
         return NULL;
-    w->alarm = MS_NEVER;
+    atomic_init(&w->alarm, MS_NEVER);
     pthread_mutex_init(&w->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -173,9 +174,11 @@ void ms_watch_on_tick(struct ms_watch *w, int64_t (*fn)(void *arg, int64_t now),
 
 void ms_watch_kick(struct ms_watch *w, int64_t at)
 {
+    if (at >= atomic_load_explicit(&w->alarm, memory_order_relaxed))
+        return; /* the usual case: no lock */
     pthread_mutex_lock(&w->lock);
-    if (at < w->alarm) {
-        w->alarm = at;
+    if (at < atomic_load(&w->alarm)) {
+        atomic_store(&w->alarm, at);
         pthread_cond_signal(&w->wake);
     }
     pthread_mutex_unlock(&w->lock);
