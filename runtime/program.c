@@ -205,9 +205,9 @@ ms_code ms_part_plan(struct ms_part *p, struct ms_tensor *const *in, struct ms_p
 
     *out = NULL;
     for (int i = 0; i < n; i++)
-        if (in[i]->dtype != p->graph->in[i]->dtype)
+        if (!in[i] || in[i]->dtype != p->graph->in[i]->dtype)
             return ms_fail(err, MS_INVALID_ARGUMENT, "input '%s' is %s, not %s",
-                           p->graph->in[i]->name, ms_dtype_name(in[i]->dtype),
+                           p->graph->in[i]->name, in[i] ? ms_dtype_name(in[i]->dtype) : "missing",
                            ms_dtype_name(p->graph->in[i]->dtype));
     pthread_mutex_lock(&p->lock);
     *out = lookup(p, in, hash);

@@ -16,9 +16,11 @@ enum { IDLE_MAX = 16, SHORT_NS = 1000000 };
 
 /* ---- tensors ---- */
 
-/* A tensor that gives its bytes back to the run's budget (while the run lasts) and the account. */
+/* A tensor that gives its bytes back to the run's budget (while the run lasts) and the account. Its
+ * own struct counts too, or a Loop could collect any number of scalars. */
 struct counted {
     struct ms_tensor t;
+    size_t charged;
     struct ms_budget *budget; /* NULL once it has left its run */
     struct ms_account *account;
 };
@@ -28,8 +30,8 @@ static void release_counted(struct ms_tensor *t)
     struct counted *c = (struct counted *)t;
 
     if (c->budget)
-        ms_budget_give(c->budget, t->bytes);
-    ms_account_give(c->account, MS_ACCOUNT_RUNS, t->bytes);
+        ms_budget_give(c->budget, c->charged);
+    ms_account_give(c->account, MS_ACCOUNT_RUNS, c->charged);
     ms_account_unref(c->account);
     ms_aligned_free(t->data, t->bytes);
     ms_free(c);
@@ -59,18 +61,20 @@ static bool book(struct ms_run *r, size_t bytes)
 struct ms_tensor *ms_run_tensor(struct ms_run *r, enum ms_dtype dtype, const struct ms_shape *s)
 {
     struct ms_account *account = r->plan->part->program->slabs.account;
-    size_t bytes;
+    size_t bytes, charged;
 
-    if (!ms_shape_bytes(s, dtype, &bytes) || !book(r, bytes))
+    if (!ms_shape_bytes(s, dtype, &bytes) ||
+        !ms_add(bytes, sizeof(struct counted) + 64, &charged) || !book(r, charged))
         return NULL;
     struct counted *c = ms_calloc(1, sizeof *c);
     void *data = c ? ms_aligned_alloc(bytes) : NULL;
     if (!data) {
         ms_free(c);
-        ms_budget_give(&r->root->budget, bytes);
-        ms_account_give(account, MS_ACCOUNT_RUNS, bytes);
+        ms_budget_give(&r->root->budget, charged);
+        ms_account_give(account, MS_ACCOUNT_RUNS, charged);
         return NULL;
     }
+    c->charged = charged;
     if (dtype == MS_STRING) /* elements are pointers: never garbage */
         memset(data, 0, bytes);
     c->t = (struct ms_tensor){
@@ -107,7 +111,7 @@ static void detach(struct ms_tensor *t)
         return;
     struct counted *c = (struct counted *)t;
     if (c->budget)
-        ms_budget_give(c->budget, t->bytes);
+        ms_budget_give(c->budget, c->charged);
     c->budget = NULL;
 }
 

@@ -5,6 +5,7 @@
 
 #include <check.h>
 
+TCase *batch_tests(void);
 TCase *model_tests(void);
 
 #endif
