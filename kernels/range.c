@@ -8,6 +8,7 @@
 
 #include "kernels/copy.h"
 #include "kernels/facts.h"
+#include "kernels/half.h"
 
 #define STEPS(T_, U_)                                                                              \
     do {                                                                                           \
@@ -21,7 +22,14 @@ static void run(const struct ms_task *t)
 {
     const enum ms_dtype type = t->out[0]->dtype;
 
-    if (type == MS_F32)
+    if (ms_is_half(type)) {
+        const double a = ms_tensor_f64(t->in[0], 0), d = ms_tensor_f64(t->in[2], 0);
+
+        for (size_t i = t->first; i < t->last; i++) {
+            const float v = (float)(a + (double)i * d);
+            ms_half_narrow(type, (uint16_t *)t->out[0]->data + i, &v, 1);
+        }
+    } else if (type == MS_F32)
         STEPS(float, double);
     else if (type == MS_F64)
         STEPS(double, double);
@@ -101,7 +109,7 @@ static ms_code infer(struct ms_infer *c)
     return MS_OK;
 }
 
-#define TYPES (MS_BIT(F32) | MS_BIT(F64) | MS_BIT(I16) | MS_BIT(I32) | MS_BIT(I64))
+#define TYPES (MS_FLOATS | MS_BIT(I16) | MS_BIT(I32) | MS_BIT(I64))
 
 MS_OP(range) = {
     .name = "Range",
