@@ -186,6 +186,18 @@ MS_OP(conv) = {
     .cost = cost,
     .kernels =
         (const struct ms_kernel[]){
+            {.name = "conv_gemm_avx512",
+             .dtypes = MS_BIT(F32),
+             .isa = MS_ISA_AVX512,
+             .units = ms_conv_gemm_units,
+             .scratch = ms_conv_gemm_scratch,
+             .run = ms_conv_gemm_avx512},
+            {.name = "conv_gemm_avx2",
+             .dtypes = MS_BIT(F32),
+             .isa = MS_ISA_AVX2,
+             .units = ms_conv_gemm_units,
+             .scratch = ms_conv_gemm_scratch,
+             .run = ms_conv_gemm_avx2},
             {.name = "conv", .dtypes = MS_FLOATS, .scratch = ms_wide_scratch, .run = run},
             {0},
         },

@@ -604,7 +604,7 @@ KT_ROWS(rows) = {
     {.op = "BatchNormalization", .gen = gen_batch_norm, .rel = 1e-6, .abs = 1e-6},
     {.op = "Celu", .rel = 1e-6},
     {.op = "Clip", .gen = gen_clip},
-    {.op = "Conv", .gen = gen_conv, .rel = 2e-6, .abs = 2e-6, .bench = bench_conv},
+    {.op = "Conv", .gen = gen_conv, .rel = 2e-6, .abs = 8e-6, .bench = bench_conv},
     {.op = "ConvInteger", .gen = gen_conv_integer},
     {.op = "ConvTranspose", .gen = gen_conv_transpose, .rel = 2e-6, .abs = 2e-6},
     {.op = "DequantizeLinear", .gen = gen_dequantize},

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gemm.c - packing and the order of units. */
+#include "kernels/gemm/gemm.h"
+
+#include "base/mem.h"
+
+bool ms_gemm_packed_bytes(size_t k, size_t n, size_t *bytes)
+{
+    return ms_add(n, 15, &n) && ms_mul(k, n / 16 * 16, bytes) && ms_mul(*bytes, 4, bytes);
+}
+
+/* Columns of B lie in rows of memory: copies squares of 16 so that both sides stay in L1. */
+static void pack_columns(float *dst, size_t w, const float *b, size_t k, size_t n, size_t ks,
+                         size_t ns)
+{
+    for (size_t k0 = 0; k0 < k; k0 += 16) {
+        size_t k1 = k0 + 16 < k ? k0 + 16 : k;
+        for (size_t j = 0; j < n; j++) {
+            const float *from = b + j * ns;
+            for (size_t i = k0; i < k1; i++)
+                memcpy(dst + i * w + j, from + i * ks, sizeof *dst);
+        }
+    }
+}
+
+void ms_gemm_pack(float *dst, const float *b, size_t k, size_t n, size_t ks, size_t ns)
+{
+    for (size_t j = 0; j < n; j += MS_GEMM_NR) {
+        size_t cols = n - j < MS_GEMM_NR ? n - j : MS_GEMM_NR, w = ms_gemm_width(cols);
+        if (cols < w)
+            memset(dst, 0, k * w * sizeof *dst);
+        if (ns == 1)
+            for (size_t i = 0; i < k; i++)
+                memcpy(dst + i * w, b + i * ks + j, cols * sizeof *dst);
+        else
+            pack_columns(dst, w, b + j * ns, k, cols, ks, ns);
+        dst += k * w;
+    }
+}
+
+void ms_gemm_tail_of(struct ms_gemm_tail *t, const struct ms_node *n, enum ms_isa isa)
+{
+    *t = (struct ms_gemm_tail){.alpha = 1, .beta = 1, .act = ms_act_of_node(n, isa)};
+}
+
+static size_t row_blocks(size_t m)
+{
+    return (m + MS_GEMM_MB - 1) / MS_GEMM_MB;
+}
+
+size_t ms_gemm_units(size_t m, size_t n)
+{
+    return row_blocks(m) * ((n + MS_GEMM_NR - 1) / MS_GEMM_NR);
+}
+
+/* Whichever operand is larger is walked in the outer loop: a B that fits in L2 stays there while
+ * rows of A pass by once; else a panel stays while all rows of A meet it. */
+void ms_gemm_run(const struct ms_gemm *g, size_t first, size_t last)
+{
+    size_t blocks = row_blocks(g->m), panels = (g->n + MS_GEMM_NR - 1) / MS_GEMM_NR;
+    bool rows_outside = g->k * g->n <= 96 * 1024;
+
+    for (size_t u = first; u < last; u++) {
+        size_t p = rows_outside ? u % panels : u / blocks;
+        size_t r = (rows_outside ? u / panels : u % blocks) * MS_GEMM_MB, j = p * MS_GEMM_NR;
+        size_t m = g->m - r < MS_GEMM_MB ? g->m - r : MS_GEMM_MB;
+        size_t n = g->n - j < MS_GEMM_NR ? g->n - j : MS_GEMM_NR;
+        g->panel(m, n, g->k, g->a + r * g->rs, g->rs, g->ks, g->b + j * g->k, g->c + r * g->ldc + j,
+                 g->ldc, g->tail, g->i0 + r, j);
+    }
+}

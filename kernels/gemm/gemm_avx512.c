@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gemm_avx512.c - tiles of up to 8 rows x 3 vectors: 24 accumulators, 3 of B, one broadcast of A,
+ * so 28 of 32 registers. Eight rows of A may share an L1 set (8 ways on Zen 4) without conflict. */
+#include "kernels/gemm/gemm.h"
+#include "kernels/vec_avx512.h"
+#include "kernels/gemm/tail.inc"
+
+typedef void (*tile_fn)(size_t k, const float *a, size_t rs, size_t ks, const float *b, float *c,
+                        size_t ldc, __mmask16 last);
+
+#define TILE(MR, NV)                                                                               \
+    MS_TARGET_AVX512 static void tile_##MR##_##NV(size_t k, const float *a, size_t rs, size_t ks,  \
+                                                  const float *b, float *c, size_t ldc,            \
+                                                  __mmask16 last)                                  \
+    {                                                                                              \
+        __m512 acc[MR][NV];                                                                        \
+        MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < NV; j++) acc[i][j] =  \
+            _mm512_setzero_ps();                                                                   \
+        for (; k > 0; k--, a += ks, b += 16 * NV) {                                                \
+            __m512 v[NV];                                                                          \
+            MS_UNROLL for (int j = 0; j < NV; j++) v[j] = _mm512_loadu_ps(b + 16 * j);             \
+            MS_UNROLL for (int i = 0; i < MR; i++)                                                 \
+            {                                                                                      \
+                __m512 x = _mm512_set1_ps(a[i * rs]);                                              \
+                __asm__("" : "+v"(x)); /* one broadcast for all NV, not one each */                \
+                MS_UNROLL for (int j = 0; j < NV; j++) acc[i][j] =                                 \
+                    _mm512_fmadd_ps(x, v[j], acc[i][j]);                                           \
+            }                                                                                      \
+        }                                                                                          \
+        MS_UNROLL for (int i = 0; i < MR; i++)                                                     \
+        {                                                                                          \
+            MS_UNROLL for (int j = 0; j < NV - 1; j++)                                             \
+                _mm512_storeu_ps(c + i * ldc + 16 * j, acc[i][j]);                                 \
+            _mm512_mask_storeu_ps(c + i * ldc + 16 * (NV - 1), last, acc[i][NV - 1]);              \
+        }                                                                                          \
+    }
+#define TILES(MR) TILE(MR, 1) TILE(MR, 2) TILE(MR, 3)
+TILES(1)
+TILES(2)
+TILES(3)
+TILES(4)
+TILES(5)
+TILES(6)
+TILES(7)
+TILES(8)
+
+#define ROW(MR)                                                                                    \
+    {                                                                                              \
+        tile_##MR##_1, tile_##MR##_2, tile_##MR##_3                                                \
+    }
+static const tile_fn tiles[8][3] = {ROW(1), ROW(2), ROW(3), ROW(4), ROW(5), ROW(6), ROW(7), ROW(8)};
+
+MS_TARGET_AVX512 void ms_gemm_panel_avx512(size_t m, size_t n, size_t k, const float *a, size_t rs,
+                                           size_t ks, const float *b, float *c, size_t ldc,
+                                           const struct ms_gemm_tail *tail, size_t i, size_t j)
+{
+    size_t nv = (n + 15) / 16;
+    __mmask16 last = (__mmask16)(0xffff >> (nv * 16 - n));
+
+    for (size_t r = 0; r < m;) {
+        size_t mr = m - r < 8 ? m - r : 8;
+        tiles[mr - 1][nv - 1](k, a + r * rs, rs, ks, b, c + r * ldc, ldc, last);
+        if (!tail->none)
+            v16_tail(c + r * ldc, ldc, mr, n, tail, i + r, j);
+        r += mr;
+    }
+}
