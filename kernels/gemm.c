@@ -3,6 +3,7 @@
  *
  * The record, its rules and the reference. */
 #include "kernels/act.h"
+#include "kernels/gemm_packed.h"
 #include "kernels/wide.h"
 
 static const struct ms_attr_spec attrs[] = {
@@ -94,6 +95,32 @@ MS_OP(gemm) = {
     .cost = cost,
     .kernels =
         (const struct ms_kernel[]){
+            {.name = "gemm_const_avx512",
+             .dtypes = MS_BIT(F32),
+             .isa = MS_ISA_AVX512,
+             .applicable = ms_gemm_const_applicable,
+             .prepare = ms_gemm_const_prepare,
+             .units = ms_gemm_const_units,
+             .run = ms_gemm_const_avx512},
+            {.name = "gemm_any_avx512",
+             .dtypes = MS_BIT(F32),
+             .isa = MS_ISA_AVX512,
+             .units = ms_gemm_any_units,
+             .scratch = ms_gemm_any_scratch,
+             .run = ms_gemm_any_avx512},
+            {.name = "gemm_const_avx2",
+             .dtypes = MS_BIT(F32),
+             .isa = MS_ISA_AVX2,
+             .applicable = ms_gemm_const_applicable,
+             .prepare = ms_gemm_const_prepare,
+             .units = ms_gemm_const_units,
+             .run = ms_gemm_const_avx2},
+            {.name = "gemm_any_avx2",
+             .dtypes = MS_BIT(F32),
+             .isa = MS_ISA_AVX2,
+             .units = ms_gemm_any_units,
+             .scratch = ms_gemm_any_scratch,
+             .run = ms_gemm_any_avx2},
             {.name = "gemm", .dtypes = MS_FLOATS, .scratch = ms_wide_scratch, .run = run},
             {0},
         },

@@ -25,4 +25,15 @@ void ms_matmul_pair(const struct ms_matmul *mm, size_t i, size_t *a, size_t *b);
  * any. */
 ms_code ms_matmul_infer_shape(struct ms_infer *c, struct ms_shape *y);
 
+/* matmul_packed.c: B constant, packed at load; and any B. */
+bool ms_matmul_const_applicable(const struct ms_prep *p);
+ms_code ms_matmul_const_prepare(const struct ms_prep *p, const void **state, struct ms_err *err);
+size_t ms_matmul_const_units(const struct ms_task *t);
+void ms_matmul_const_avx512(const struct ms_task *t);
+void ms_matmul_const_avx2(const struct ms_task *t);
+size_t ms_matmul_any_units(const struct ms_task *t);
+size_t ms_matmul_any_scratch(const struct ms_task *t);
+void ms_matmul_any_avx512(const struct ms_task *t);
+void ms_matmul_any_avx2(const struct ms_task *t);
+
 #endif
