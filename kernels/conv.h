@@ -22,6 +22,12 @@ ms_code ms_conv_infer_shape(struct ms_infer *c, struct ms_shape *y);
 void ms_conv_of(struct ms_conv *c, const struct ms_task *t);
 
 /* Kernels, one algorithm a file. */
+/* conv_depthwise.c: one input channel a group, one or two axes. */
+bool ms_conv_depthwise_applicable(const struct ms_prep *p);
+size_t ms_conv_depthwise_units(const struct ms_task *t);
+size_t ms_conv_depthwise_scratch(const struct ms_task *t);
+void ms_conv_depthwise_avx512(const struct ms_task *t);
+void ms_conv_depthwise_avx2(const struct ms_task *t);
 /* conv_gemm.c: any convolution in f32. */
 size_t ms_conv_gemm_units(const struct ms_task *t);
 size_t ms_conv_gemm_scratch(const struct ms_task *t);

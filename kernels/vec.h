@@ -17,6 +17,13 @@
 
 #include "base/cpu.h"
 
+/* Before a loop of a few constant turns: unroll it, so that arrays of vectors become registers. */
+#if defined(__clang__)
+#define MS_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define MS_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 #define MS_V8 MS_TARGET_AVX2 static inline __attribute__((always_inline, unused))
 #define MS_V16 MS_TARGET_AVX512 static inline __attribute__((always_inline, unused))
 

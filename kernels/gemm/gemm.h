@@ -70,10 +70,4 @@ struct ms_gemm {
 size_t ms_gemm_units(size_t m, size_t n);
 void ms_gemm_run(const struct ms_gemm *g, size_t first, size_t last);
 
-#if defined(__clang__)
-#define MS_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define MS_UNROLL _Pragma("GCC unroll 16")
-#endif
-
 #endif

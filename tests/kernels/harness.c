@@ -535,7 +535,7 @@ void kt_item(const struct kt_case *c, int64_t i, struct kt_case *item)
 /* ---- comparing ---- */
 
 int64_t kt_diff(const struct ms_tensor *a, const struct ms_tensor *b, double rel, double abs_max,
-                double *worst)
+                double floor_abs, double *worst)
 {
     size_t n = ms_tensor_count(b);
     double top = 0;
@@ -560,7 +560,7 @@ int64_t kt_diff(const struct ms_tensor *a, const struct ms_tensor *b, double rel
         double x = ms_tensor_f64(a, i), y = ms_tensor_f64(b, i);
         if (isnan(y) ? isnan(x) : x == y)
             continue;
-        double d = fabs(x - y), allowed = rel * fabs(y) + abs_max * top;
+        double d = fabs(x - y), allowed = rel * fabs(y) + abs_max * top + floor_abs;
         if (!(d <= allowed))
             return (int64_t)i;
         if (d / allowed > *worst)

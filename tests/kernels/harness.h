@@ -34,6 +34,7 @@ struct kt_case {
     struct ms_fact fin[KT_MAX], fout[KT_MAX]; /* after kt_infer */
     uint64_t rng;
     double tol_abs, tol_rel; /* set by a generator to override its row's; 0 = not */
+    double tol_floor;        /* allowed whatever the results: rounding of what cancelled out */
 };
 
 void kt_begin(struct kt_case *c, const char *op, int n_out, uint64_t seed);
@@ -73,10 +74,11 @@ void kt_drop(struct ms_tensor **t, int n);
 /* The same case with only item i of the batch: constants and attributes alike. */
 void kt_item(const struct kt_case *c, int64_t i, struct kt_case *item);
 
-/* Differences: the first element beyond abs(a-b) <= rel * abs(b) + abs * max(abs b); -1 = none.
+/* Differences: the first element beyond abs(a-b) <= rel * abs(b) + abs * max(abs b) +
+ * floor; -1 = none.
  * Integers, bool and strings must be equal, NaN and infinities in the same places. */
 int64_t kt_diff(const struct ms_tensor *a, const struct ms_tensor *b, double rel, double abs_max,
-                double *worst);
+                double floor_abs, double *worst);
 
 /* ---- rows of check_kernels ---- */
 
