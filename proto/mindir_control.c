@@ -1,0 +1,746 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mindir_control.c - function values into If and Loop, and outer values into sub-graphs.
+ *
+ * A branch is walked into a graph of its own. What it reads from outside is captured when it is
+ * used: an input at the end of the branch's graph, or the constant again. What both branches give
+ * alike stays outside the If; the rest are its outputs.
+ *
+ * A while loop is a graph that calls itself:
+ *
+ *     header(s): if cond(s) then body(s) else after(s)         body(s): ... header(s')
+ *
+ * and becomes  Loop(cond(s0), s0) { s' = body(s); cond(s') }; after(s_end).  Which parts of s
+ * change is found by trying: first nothing is taken to change, then whatever the body was seen to
+ * replace, until that is all. So weights and limits that are handed round stay captures. */
+#include "proto/mindir.h"
+
+#include <string.h>
+
+/* ---- captures ---- */
+
+static void level_open(struct mir *m, struct mir_level *l, struct ms_graph *g)
+{
+    memset(l, 0, sizeof *l);
+    l->g = g;
+    l->up = m->level;
+    l->captures_end = &l->captures;
+    m->level = l;
+}
+
+static void level_close(struct mir *m, struct mir_level *l)
+{
+    ms_map_done(&l->inner);
+    m->level = l->up;
+}
+
+static struct ms_graph *new_graph(struct mir *m, const char *name)
+{
+    struct ms_graph *g = NULL;
+
+    if (m->level->g->depth + 1 > m->lim->max_graph_depth)
+        ms_fail(m->err, MS_INVALID_ARGUMENT, "more than %d sub-graphs inside each other",
+                m->lim->max_graph_depth);
+    else if (!(g = ms_graph_new(m->arena, m->level->g, name)))
+        mir_no_memory(m);
+    return g;
+}
+
+/* A new input that stands for an outer value. */
+static ms_code capture(struct mir *m, struct mir_level *l, struct ms_value *outer,
+                       struct ms_value **out)
+{
+    struct mir_capture *c = ms_arena_alloc(m->scratch, sizeof *c);
+    struct ms_value *inner = ms_graph_input(l->g, NULL, outer->dtype, &outer->shape);
+
+    if (!c || !inner)
+        return mir_no_memory(m);
+    inner->sym = outer->sym;
+    inner->n_sym = outer->n_sym;
+    c->outer = outer;
+    c->inner = inner;
+    if (!ms_map_put(&l->inner, (const char *)&c->outer, sizeof c->outer, inner))
+        return mir_no_memory(m);
+    *l->captures_end = c;
+    l->captures_end = &c->next;
+    *out = inner;
+    return MS_OK;
+}
+
+static ms_code import_constant(struct mir *m, struct mir_level *l, struct ms_value *v,
+                               struct ms_value **out)
+{
+    struct mir_capture *key = ms_arena_alloc(m->scratch, sizeof *key);
+    struct ms_value *inner = ms_graph_constant(l->g, NULL, v->constant);
+
+    if (!key || !inner)
+        return mir_no_memory(m);
+    key->outer = v;
+    if (!ms_map_put(&l->inner, (const char *)&key->outer, sizeof key->outer, inner))
+        return mir_no_memory(m);
+    *out = inner;
+    return MS_OK;
+}
+
+ms_code mir_import(struct mir *m, struct mir_level *l, struct ms_value *v, struct ms_value **out)
+{
+    struct ms_value *outer;
+
+    if (v->graph == l->g) {
+        *out = v;
+        return MS_OK;
+    }
+    *out = ms_map_get(&l->inner, (const char *)&v, sizeof v);
+    if (*out)
+        return MS_OK;
+    if (v->constant)
+        return import_constant(m, l, v, out);
+    if (!l->up)
+        return ms_fail(m->err, MS_INVALID_ARGUMENT,
+                       "reads a value of a sub-graph that is not around it");
+    MS_TRY(mir_import(m, l->up, v, &outer));
+    *out = ms_map_get(&l->inner, (const char *)&outer, sizeof outer);
+    return *out ? MS_OK : capture(m, l, outer, out);
+}
+
+/* ---- nodes with sub-graphs ---- */
+
+/* Adds a node to the graph being built, and infers it. */
+static ms_code add_node(struct mir *m, const struct mir_name *at, const char *op,
+                        struct ms_value **in, int n_in, int n_out, struct ms_node **out)
+{
+    const struct ms_op *record = ms_op_find(op);
+
+    MS_TRY(mir_step(m));
+    if (!record)
+        return ms_fail(m->err, MS_UNIMPLEMENTED, "operator %s is not supported", op);
+    *out = ms_graph_node(m->level->g, NULL, record, mir_spoken_name(m, at), in, n_in, n_out);
+    if (!*out)
+        return mir_no_memory(m);
+    (*out)->number = at ? at->number : -1;
+    return MS_OK;
+}
+
+/* v through an Identity of the graph being built, so that an output is never an input or shared. */
+static ms_code own_value(struct mir *m, struct ms_value *v, struct ms_value **out)
+{
+    struct ms_node *n;
+
+    MS_TRY(mir_import(m, m->level, v, &v));
+    MS_TRY(add_node(m, m->at, "Identity", &v, 1, 1, &n));
+    MS_TRY(mir_infer_node(m, n));
+    *out = n->out[0];
+    return MS_OK;
+}
+
+/* The condition as a 0-d bool of the graph being built, negated if asked. */
+static ms_code condition(struct mir *m, const struct mir_value *v, bool negate,
+                         struct ms_value **out)
+{
+    struct mir_call c = {.m = m, .op = "Switch"};
+    struct ms_value *x = mir_as_tensor(&c, v);
+
+    if (x && x->dtype != MS_BOOL)
+        x = mir_cast(&c, x, MS_BOOL);
+    if (x && x->shape.rank > 0)
+        x = mir_reshape(&c, x, NULL, 0);
+    if (x && negate)
+        x = mir_op(&c, "Not", MIR_IN(x), NULL);
+    *out = x;
+    return c.code;
+}
+
+/* ---- leaves: a value's tensors and numbers in order ---- */
+
+struct leaves {
+    const struct mir_value **at;
+    size_t n, cap;
+};
+
+static ms_code flatten(struct mir *m, const struct mir_value *v, struct leaves *l)
+{
+    if (v->kind == MIR_TUPLE) {
+        for (size_t i = 0; i < v->n; i++)
+            MS_TRY(flatten(m, v->items[i], l));
+        return MS_OK;
+    }
+    if (l->n >= MIR_MAX_ITEMS)
+        return ms_fail(m->err, MS_RESOURCE_EXHAUSTED, "more than %d values in one tuple",
+                       MIR_MAX_ITEMS);
+    if (l->n == l->cap) {
+        const size_t cap = l->cap ? l->cap * 2 : 16;
+        const struct mir_value **at = ms_arena_array(m->scratch, cap, sizeof *at);
+
+        if (!at)
+            return mir_no_memory(m);
+        if (l->n)
+            memcpy(at, l->at, l->n * sizeof *at);
+        l->at = at;
+        l->cap = cap;
+    }
+    l->at[l->n++] = v;
+    return MS_OK;
+}
+
+/* The value with other leaves, taken from l at *k on. */
+static ms_code rebuild(struct mir *m, const struct mir_value *v, const struct leaves *l, size_t *k,
+                       const struct mir_value **out)
+{
+    const struct mir_value **items;
+
+    if (v->kind != MIR_TUPLE) {
+        *out = l->at[(*k)++];
+        return MS_OK;
+    }
+    items = ms_arena_array(m->scratch, v->n, sizeof *items);
+    if (!items)
+        return mir_no_memory(m);
+    for (size_t i = 0; i < v->n; i++)
+        MS_TRY(rebuild(m, v->items[i], l, k, &items[i]));
+    *out = mir_new_tuple(m, items, v->n);
+    return *out ? MS_OK : mir_no_memory(m);
+}
+
+static bool same_leaf(const struct mir_value *a, const struct mir_value *b)
+{
+    if (a == b)
+        return true;
+    if (a->kind != b->kind)
+        return false;
+    switch (a->kind) {
+    case MIR_TENSOR:
+    case MIR_SCALAR:
+        return a->v == b->v;
+    case MIR_INT:
+    case MIR_BOOL:
+        return a->i == b->i && a->dtype == b->dtype;
+    case MIR_FLOAT:
+        return memcmp(&a->f, &b->f, sizeof a->f) == 0 && a->dtype == b->dtype;
+    case MIR_DTYPE:
+        return a->dtype == b->dtype;
+    case MIR_NONE:
+    case MIR_MONAD:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* A leaf as a tensor; numbers become [1] and stay numbers. */
+static ms_code leaf_tensor(struct mir *m, const struct mir_value *v, struct ms_value **out)
+{
+    struct mir_call c = {.m = m, .op = "call"};
+
+    if (v->kind == MIR_TENSOR)
+        *out = v->v;
+    else if (mir_is_number(v))
+        *out = mir_number(&c, v, v->kind == MIR_SCALAR ? v->v->dtype : v->dtype);
+    else
+        return ms_fail(m->err, MS_UNIMPLEMENTED,
+                       "a result that is %s and depends on a condition is not supported",
+                       mir_kind_name(v));
+    return c.code != MS_OK ? c.code : mir_import(m, m->level, *out, out);
+}
+
+/* The same as a value that nothing else is. */
+static ms_code leaf_value(struct mir *m, const struct mir_value *v, struct ms_value **out)
+{
+    MS_TRY(leaf_tensor(m, v, out));
+    return own_value(m, *out, out);
+}
+
+static struct mir_value *leaf_like(struct mir *m, const struct mir_value *v, struct ms_value *x)
+{
+    struct mir_value *leaf;
+
+    if (v->kind == MIR_TENSOR)
+        return mir_new_tensor(m, x);
+    leaf = mir_new(m, MIR_SCALAR);
+    if (leaf) {
+        leaf->v = x;
+        leaf->dtype = x->dtype;
+    }
+    return leaf;
+}
+
+/* ---- If ---- */
+
+struct branch {
+    struct mir_level level;
+    const struct mir_value *result;
+    struct leaves leaves;
+};
+
+static ms_code walk_branch(struct mir *m, const struct mir_value *fn, struct branch *b)
+{
+    struct mir_value tuple;
+    ms_code code;
+
+    if (m->calls >= MIR_MAX_CALLS)
+        return ms_fail(m->err, MS_INVALID_ARGUMENT, "graphs call each other more than %d deep",
+                       MIR_MAX_CALLS);
+    m->calls++;
+    code = mir_apply(m, fn, NULL, 0, &b->result);
+    m->calls--;
+    if (code != MS_OK)
+        return code;
+    if (b->result->kind != MIR_AGAIN)
+        return flatten(m, b->result, &b->leaves);
+    tuple = *b->result;
+    tuple.kind = MIR_TUPLE; /* what the loop goes on with, as a tuple */
+    return flatten(m, &tuple, &b->leaves);
+}
+
+/* Both branches' captures, in one order, as the inputs of both graphs. Those that neither uses go.
+ */
+static ms_code join_captures(struct mir *m, struct branch b[2], struct ms_value ***in, int *n)
+{
+    size_t count = 1;
+
+    for (int i = 0; i < 2; i++)
+        for (struct mir_capture *c = b[i].level.captures; c; c = c->next)
+            count++;
+    struct ms_value **outer = ms_arena_array(m->arena, count, sizeof *outer);
+    struct ms_value **own[2] = {ms_arena_array(m->arena, count, sizeof *outer),
+                                ms_arena_array(m->arena, count, sizeof *outer)};
+    if (!outer || !own[0] || !own[1])
+        return mir_no_memory(m);
+    *n = 1; /* the condition goes to 0 */
+    for (int i = 0; i < 2; i++)
+        for (struct mir_capture *c = b[i].level.captures; c; c = c->next) {
+            struct mir_level *other = &b[1 - i].level;
+            struct ms_value *twin =
+                ms_map_get(&other->inner, (const char *)&c->outer, sizeof c->outer);
+
+            if (i == 1 && twin && (c->inner->n_uses || twin->n_uses))
+                continue; /* came with the first branch */
+            if (!c->inner->n_uses && !(twin && twin->n_uses))
+                continue;
+            if (!twin)
+                MS_TRY(capture(m, other, c->outer, &twin));
+            own[i][*n - 1] = c->inner;
+            own[1 - i][*n - 1] = twin;
+            outer[(*n)++] = c->outer;
+        }
+    for (int i = 0; i < 2; i++) {
+        b[i].level.g->in = own[i];
+        b[i].level.g->n_in = *n - 1;
+        b[i].level.g->cap_in = (int)count;
+    }
+    *in = outer;
+    return MS_OK;
+}
+
+/* Outputs for the leaves in which the branches differ; picked: those. */
+static ms_code branch_outputs(struct mir *m, struct branch b[2], bool *picked, int *n)
+{
+    *n = 0;
+    for (size_t k = 0; k < b[0].leaves.n; k++) {
+        const struct mir_value *yes = b[0].leaves.at[k], *no = b[1].leaves.at[k];
+
+        picked[k] = !same_leaf(yes, no) || ((yes->kind == MIR_TENSOR || yes->kind == MIR_SCALAR) &&
+                                            yes->v->graph == b[0].level.g);
+        if (!picked[k])
+            continue;
+        if ((yes->kind == MIR_TENSOR) != (no->kind == MIR_TENSOR))
+            return ms_fail(m->err, MS_UNIMPLEMENTED,
+                           "a result that is %s in one branch and %s in the other",
+                           mir_kind_name(yes), mir_kind_name(no));
+        ++*n;
+        for (int i = 0; i < 2; i++) {
+            struct mir_level *was = m->level;
+            struct ms_value *v;
+            ms_code code;
+
+            m->level = &b[i].level;
+            code = leaf_value(m, b[i].leaves.at[k], &v);
+            if (code == MS_OK)
+                code = ms_graph_add_output(b[i].level.g, v, m->err);
+            m->level = was;
+            if (code != MS_OK)
+                return code;
+        }
+    }
+    return MS_OK;
+}
+
+static bool same_structure(const struct mir_value *a, const struct mir_value *b)
+{
+    const bool list = a->kind == MIR_TUPLE || a->kind == MIR_AGAIN;
+
+    if (!list)
+        return b->kind != MIR_TUPLE && b->kind != MIR_AGAIN;
+    if (b->kind != a->kind || a->n != b->n || a->graph != b->graph)
+        return false;
+    for (size_t i = 0; i < a->n; i++)
+        if (!same_structure(a->items[i], b->items[i]))
+            return false;
+    return true;
+}
+
+static ms_code make_if(struct mir *m, const struct mir_name *at, struct ms_value *cond,
+                       struct branch b[2], const struct mir_value **out)
+{
+    bool *picked = ms_arena_array(m->scratch, b[0].leaves.n, sizeof *picked);
+    struct mir_value tuple = *b[0].result;
+    struct ms_value **in = NULL;
+    struct ms_node *node;
+    size_t k = 0;
+    int n_in = 0, n_out, o = 0;
+
+    if (!picked)
+        return mir_no_memory(m);
+    MS_TRY(branch_outputs(m, b, picked, &n_out));
+    if (n_out > 0) {
+        MS_TRY(join_captures(m, b, &in, &n_in));
+        in[0] = cond;
+        MS_TRY(add_node(m, at, "If", in, n_in, n_out, &node));
+        if (!ms_attr_set_graph(node, "then_branch", b[0].level.g) ||
+            !ms_attr_set_graph(node, "else_branch", b[1].level.g) ||
+            !ms_attr_set_int(node, "captures", n_in - 1))
+            return mir_no_memory(m);
+        MS_TRY(mir_infer_node(m, node));
+        for (size_t i = 0; i < b[0].leaves.n; i++)
+            if (picked[i] && !(b[0].leaves.at[i] = leaf_like(m, b[0].leaves.at[i], node->out[o++])))
+                return mir_no_memory(m);
+    }
+    if (tuple.kind != MIR_AGAIN)
+        return rebuild(m, &tuple, &b[0].leaves, &k, out);
+    tuple.kind = MIR_TUPLE;
+    MS_TRY(rebuild(m, &tuple, &b[0].leaves, &k, out));
+    struct mir_value *again = mir_new(m, MIR_AGAIN);
+    if (!again)
+        return mir_no_memory(m);
+    *again = **out;
+    again->kind = MIR_AGAIN;
+    again->graph = b[0].result->graph;
+    *out = again;
+    return MS_OK;
+}
+
+ms_code mir_choose(struct mir *m, const struct mir_value *choice, const struct mir_value **out)
+{
+    const struct mir_name *at = m->at;
+    struct branch b[2] = {0};
+    struct ms_value *cond;
+    ms_code code;
+
+    MS_TRY(condition(m, choice->items[0], false, &cond));
+    if (cond->constant) /* decided already */
+        return mir_apply(m, choice->items[ms_tensor_i64(cond->constant, 0) ? 1 : 2], NULL, 0, out);
+    for (int i = 0; i < 2; i++) {
+        struct ms_graph *g = new_graph(m, i == 0 ? "then" : "else");
+
+        if (!g)
+            return m->err ? m->err->code : MS_INVALID_ARGUMENT;
+        level_open(m, &b[i].level, g);
+        code = walk_branch(m, choice->items[1 + i], &b[i]);
+        m->level = b[i].level.up;
+        if (code != MS_OK)
+            goto out;
+    }
+    if (!same_structure(b[0].result, b[1].result))
+        code = ms_fail(m->err, MS_UNIMPLEMENTED,
+                       b[0].result->kind == MIR_AGAIN || b[1].result->kind == MIR_AGAIN
+                           ? "a loop that is left from within its body is not supported"
+                           : "the two branches of a Switch give results of different structure");
+    else
+        code = make_if(m, at, cond, b, out);
+out:
+    for (int i = 0; i < 2; i++)
+        ms_map_done(&b[i].level.inner);
+    return code;
+}
+
+/* ---- recursion ---- */
+
+/* Does a search from g along calls come to target? Loops being built block the way. */
+static ms_code reaches(struct mir *m, struct mir_graph *g, const struct mir_graph *target,
+                       bool *yes)
+{
+    struct mir_graph **stack = ms_arena_array(m->scratch, m->n_graphs, sizeof *stack);
+    size_t n = 0;
+
+    if (!stack)
+        return mir_no_memory(m);
+    *yes = false;
+    m->stamp++;
+    stack[n++] = g;
+    g->seen = m->stamp;
+    while (n > 0) {
+        struct mir_graph *at = stack[--n];
+
+        m->searched += at->n_callees + 1;
+        if (m->searched > 64u * 1000 * 1000)
+            return ms_fail(m->err, MS_RESOURCE_EXHAUSTED, "too many calls between graphs");
+        for (size_t i = 0; i < at->n_callees; i++) {
+            struct mir_graph *next = at->callees[i];
+
+            if (next == target)
+                *yes = true;
+            if (next->seen == m->stamp || next->looping)
+                continue;
+            next->seen = m->stamp;
+            stack[n++] = next;
+        }
+    }
+    return MS_OK;
+}
+
+ms_code mir_recursive(struct mir *m, struct mir_graph *g, bool *yes)
+{
+    *yes = false;
+    return m->n_graphs > 1 && g->n_callees > 0 ? reaches(m, g, g, yes) : MS_OK;
+}
+
+/* ---- Loop ---- */
+
+struct loop {
+    const struct mir_name *at; /* the call */
+    struct mir_graph *header;
+    const struct mir_value *start; /* tuple of the header's arguments */
+    struct leaves first;           /* its leaves */
+    bool *varies;                  /* one for each leaf */
+    bool *loose;                   /* its shape is not that of the start */
+    struct ms_value **state;       /* the body's input, where it varies */
+    struct leaves next;            /* leaves after the body */
+    struct mir_level level;
+};
+
+static bool is_value(const struct mir_value *v)
+{
+    return v->kind == MIR_TENSOR || v->kind == MIR_SCALAR;
+}
+
+/* Runs the header up to its Switch. into: 1 or 2, which of its functions goes on with the loop. */
+static ms_code run_header(struct mir *m, struct loop *l, const struct leaves *state,
+                          const struct mir_value **choice, int *into)
+{
+    const struct mir_value *args;
+    size_t k = 0;
+    bool round[3] = {false};
+
+    MS_TRY(rebuild(m, l->start, state, &k, &args));
+    MS_TRY(mir_walk(m, l->header, args->items, args->n, true, choice));
+    if ((*choice)->kind != MIR_CHOICE)
+        return ms_fail(m->err, MS_UNIMPLEMENTED,
+                       "a graph that calls itself without ending in a Switch is not supported");
+    for (int i = 1; i <= 2; i++) {
+        const struct mir_value *fn = (*choice)->items[i];
+
+        if (fn->kind == MIR_FUNC)
+            MS_TRY(reaches(m, fn->graph, l->header, &round[i]));
+        if (fn->kind == MIR_FUNC && fn->graph == l->header)
+            round[i] = true;
+    }
+    if (round[1] == round[2])
+        return ms_fail(m->err, MS_UNIMPLEMENTED,
+                       "a recursion whose condition does not end it is not supported");
+    *into = round[1] ? 1 : 2;
+    return MS_OK;
+}
+
+/* Inputs of the body's graph: iteration, condition and whatever varies. */
+static ms_code body_inputs(struct mir *m, struct loop *l, struct leaves *state)
+{
+    struct ms_graph *g = l->level.g;
+    const struct ms_shape scalar = ms_shape_scalar();
+
+    if (!ms_graph_input(g, NULL, MS_I64, &scalar) || !ms_graph_input(g, NULL, MS_BOOL, &scalar))
+        return mir_no_memory(m);
+    state->n = state->cap = l->first.n;
+    state->at = ms_arena_array(m->scratch, l->first.n, sizeof *state->at);
+    if (!state->at)
+        return mir_no_memory(m);
+    for (size_t k = 0; k < l->first.n; k++) {
+        const struct mir_value *v = l->first.at[k];
+
+        state->at[k] = v;
+        if (!l->varies[k])
+            continue;
+        struct ms_shape shape = is_value(v) ? v->v->shape : ms_shape_make(1);
+        for (int d = 0; l->loose[k] && d < shape.rank; d++)
+            shape.dim[d] = ms_syms_fresh(g->syms);
+        l->state[k] = ms_graph_input(g, NULL, is_value(v) ? v->v->dtype : v->dtype, &shape);
+        if (!l->state[k] || !(state->at[k] = leaf_like(m, v, l->state[k])))
+            return mir_no_memory(m);
+    }
+    return MS_OK;
+}
+
+/* What the body replaced although it was taken to stay, or in a shape it was not taken to have. */
+static ms_code note_changes(struct mir *m, struct loop *l, bool *changed)
+{
+    *changed = false;
+    for (size_t k = 0; k < l->first.n; k++) {
+        const struct mir_value *was = l->first.at[k], *now = l->next.at[k];
+
+        if (!l->varies[k]) {
+            if (same_leaf(was, now))
+                continue;
+            if (!(is_value(was) || mir_is_number(was)))
+                return ms_fail(m->err, MS_UNIMPLEMENTED,
+                               "a loop that changes a value that is %s is not supported",
+                               mir_kind_name(was));
+            l->varies[k] = *changed = true;
+        } else if (!l->loose[k] && now->kind == MIR_TENSOR &&
+                   !ms_shape_eq(&now->v->shape, &l->state[k]->shape)) {
+            l->loose[k] = *changed = true;
+        }
+    }
+    return MS_OK;
+}
+
+/* One try: the body walked into a new graph. */
+static ms_code try_body(struct mir *m, struct loop *l, bool *changed)
+{
+    const struct mir_value *choice, *again;
+    struct mir_value tuple;
+    struct leaves state;
+    int into;
+
+    MS_TRY(body_inputs(m, l, &state));
+    MS_TRY(run_header(m, l, &state, &choice, &into));
+    MS_TRY(mir_apply(m, choice->items[into], NULL, 0, &again));
+    if (again->kind != MIR_AGAIN || again->graph != l->header)
+        return ms_fail(m->err, MS_UNIMPLEMENTED,
+                       "a recursion that is no while loop is not supported");
+    tuple = *again;
+    tuple.kind = MIR_TUPLE;
+    tuple.graph = NULL;
+    l->next = (struct leaves){0};
+    MS_TRY(flatten(m, &tuple, &l->next));
+    if (!same_structure(l->start, &tuple) || l->next.n != l->first.n)
+        return ms_fail(m->err, MS_INVALID_ARGUMENT,
+                       "a loop goes on with values of another structure than it began with");
+    return note_changes(m, l, changed);
+}
+
+/* The condition for the next round and the state, as outputs of the body. */
+static ms_code body_outputs(struct mir *m, struct loop *l)
+{
+    const struct mir_value *choice;
+    struct ms_value *v;
+    int into;
+
+    MS_TRY(run_header(m, l, &l->next, &choice, &into));
+    MS_TRY(condition(m, choice->items[0], into == 2, &v));
+    MS_TRY(own_value(m, v, &v));
+    MS_TRY(ms_graph_add_output(l->level.g, v, m->err));
+    for (size_t k = 0; k < l->first.n; k++) {
+        if (!l->varies[k])
+            continue;
+        MS_TRY(leaf_value(m, l->next.at[k], &v));
+        MS_TRY(ms_graph_add_output(l->level.g, v, m->err));
+    }
+    return MS_OK;
+}
+
+/* Operands: no trip count, condition, state, captures that are used. */
+static ms_code loop_operands(struct mir *m, struct loop *l, struct ms_value *cond,
+                             struct ms_value ***in, int *n, int *captures)
+{
+    struct ms_graph *g = l->level.g;
+    size_t count = 2 + l->first.n;
+    int kept = g->n_in;
+
+    for (struct mir_capture *c = l->level.captures; c; c = c->next)
+        count++;
+    struct ms_value **v = ms_arena_array(m->scratch, count, sizeof *v);
+    if (!v)
+        return mir_no_memory(m);
+    v[1] = cond;
+    *n = 2;
+    for (size_t k = 0; k < l->first.n; k++)
+        if (l->varies[k])
+            MS_TRY(leaf_tensor(m, l->first.at[k], &v[(*n)++]));
+    kept = *n; /* body: iteration, condition, state; then captures in the order they were made */
+    *captures = 0;
+    for (struct mir_capture *c = l->level.captures; c; c = c->next) {
+        if (!c->inner->n_uses)
+            continue;
+        g->in[kept++] = c->inner;
+        v[(*n)++] = c->outer;
+        ++*captures;
+    }
+    g->n_in = kept;
+    *in = v;
+    return MS_OK;
+}
+
+static ms_code make_loop(struct mir *m, struct loop *l, struct ms_value *cond,
+                         const struct mir_value **out)
+{
+    const struct mir_value *choice;
+    struct leaves last = l->first;
+    struct ms_value **in = NULL;
+    struct ms_node *node;
+    int n_in = 0, captures = 0, n_out = 0, into, o = 0;
+
+    for (size_t k = 0; k < l->first.n; k++)
+        n_out += l->varies[k];
+    if (n_out == 0)
+        return ms_fail(m->err, MS_INVALID_ARGUMENT, "a loop that changes nothing");
+    MS_TRY(loop_operands(m, l, cond, &in, &n_in, &captures));
+    MS_TRY(add_node(m, l->at, "Loop", in, n_in, n_out, &node));
+    if (!ms_attr_set_graph(node, "body", l->level.g) ||
+        !ms_attr_set_int(node, "captures", captures))
+        return mir_no_memory(m);
+    MS_TRY(mir_infer_node(m, node));
+    for (size_t k = 0; k < last.n; k++)
+        if (l->varies[k] && !(last.at[k] = leaf_like(m, last.at[k], node->out[o++])))
+            return mir_no_memory(m);
+    MS_TRY(run_header(m, l, &last, &choice, &into));
+    l->header->looping = false;
+    return mir_apply(m, choice->items[3 - into], NULL, 0, out);
+}
+
+/* Tries until nothing new is seen to change, then finishes the body. */
+static ms_code settle_body(struct mir *m, struct loop *l)
+{
+    bool changed = true;
+    ms_code code = MS_OK;
+
+    while (changed) {
+        struct ms_graph *g = new_graph(m, "body");
+
+        if (!g)
+            return m->err ? m->err->code : MS_INVALID_ARGUMENT;
+        level_open(m, &l->level, g);
+        code = try_body(m, l, &changed);
+        if (code == MS_OK && !changed)
+            code = body_outputs(m, l);
+        level_close(m, &l->level);
+        if (code != MS_OK)
+            return code;
+    }
+    return code;
+}
+
+ms_code mir_loop(struct mir *m, const struct mir_value *fn, const struct mir_value **out)
+{
+    struct loop l = {.at = m->at, .header = fn->graph};
+    const struct mir_value *choice;
+    struct ms_value *cond;
+    ms_code code;
+    int into;
+
+    l.start = mir_new_tuple(m, fn->items, fn->n);
+    if (!l.start)
+        return mir_no_memory(m);
+    MS_TRY(flatten(m, l.start, &l.first));
+    l.varies = ms_arena_array(m->scratch, l.first.n, sizeof *l.varies);
+    l.loose = ms_arena_array(m->scratch, l.first.n, sizeof *l.loose);
+    l.state = ms_arena_array(m->scratch, l.first.n, sizeof(struct ms_value *));
+    if (!l.varies || !l.loose || !l.state)
+        return mir_no_memory(m);
+    l.header->looping = true;
+    code = run_header(m, &l, &l.first, &choice, &into);
+    if (code == MS_OK)
+        code = condition(m, choice->items[0], into == 2, &cond);
+    if (code == MS_OK)
+        code = settle_body(m, &l);
+    if (code == MS_OK)
+        code = make_loop(m, &l, cond, out);
+    l.header->looping = false;
+    return code;
+}
