@@ -18,7 +18,19 @@
     MS_RPC(ms_rpc_health_check)                                                                    \
     MS_RPC(ms_rpc_health_watch)                                                                    \
     MS_RPC(ms_rpc_reflection_v1)                                                                   \
-    MS_RPC(ms_rpc_reflection_v1alpha)
+    MS_RPC(ms_rpc_reflection_v1alpha)                                                              \
+    MS_RPC(ms_rpc_deploy)                                                                          \
+    MS_RPC(ms_rpc_undeploy)                                                                        \
+    MS_RPC(ms_rpc_rollback)                                                                        \
+    MS_RPC(ms_rpc_list)                                                                            \
+    MS_RPC(ms_rpc_show)                                                                            \
+    MS_RPC(ms_rpc_status)                                                                          \
+    MS_RPC(ms_rpc_store_check)                                                                     \
+    MS_RPC(ms_rpc_store_gc)                                                                        \
+    MS_RPC(ms_rpc_blob_head)                                                                       \
+    MS_RPC(ms_rpc_blob_put)                                                                        \
+    MS_RPC(ms_rpc_version_post)                                                                    \
+    MS_RPC(ms_rpc_version_put)
 
 #define MS_RPC(record_) extern const struct ms_rpc record_;
 MS_RPCS
