@@ -106,7 +106,7 @@ static ms_code fill_manifest(struct ms_call *c, const struct ms_repo_load *l,
     if (!f || !m->files)
         return ms_fail_oom(&c->err, "load", n * sizeof *f);
     for (int i = 0; i < l->n_files; i++) {
-        const char *path;
+        const char *path = NULL;
         char *hex = ms_arena_alloc(a, MS_SHA256_HEX);
         MS_TRY(split_path(l->path[i], &m->version, &path, &c->err));
         if (!hex || !ms_sha256_hex(l->file[i].data, l->file[i].len, hex))
