@@ -281,9 +281,26 @@ static ms_code lower_batch_norm(struct onnx_site *s)
     return onnx_site_make(s);
 }
 
+/* Outputs that nobody wants are there all the same: as many as the graph gives, less `own`. */
+static void all_outputs(struct onnx_site *s, const char *attr, size_t own)
+{
+    const struct onnx_attr *a = onnx_site_attr(s, attr, false);
+    const size_t n = a && a->g && a->g->out.n > own ? a->g->out.n - own : 0;
+
+    if (n > (size_t)s->n_out && n < INT32_MAX / 2)
+        s->n_out = (int)n;
+}
+
+static ms_code lower_if(struct onnx_site *s)
+{
+    all_outputs(s, "then_branch", 0);
+    return onnx_site_make(s);
+}
+
 /* M and cond may be left out, but captured values come behind them. */
 static ms_code lower_loop(struct onnx_site *s)
 {
+    all_outputs(s, "body", 1); /* the condition */
     while (s->n_in < 2)
         MS_TRY(onnx_site_set_in(s, s->n_in, NULL));
     return onnx_site_make(s);
@@ -317,6 +334,24 @@ static ms_code lower_old_binary(struct onnx_site *s)
         MS_TRY(onnx_site_op(s, "Unsqueeze", in, 2, &b));
         s->in[1] = b;
     }
+    return onnx_site_make(s);
+}
+
+/* Before opset 7 a list of slopes was one for each channel. */
+static ms_code lower_old_prelu(struct onnx_site *s)
+{
+    const int rank = rank_of(onnx_site_in(s, 0));
+    int64_t axes[MS_MAX_RANK];
+    struct ms_value *in[2];
+
+    MS_TRY(need_inputs(s, 2));
+    if (rank < 3 || rank_of(s->in[1]) != 1 || s->in[1]->shape.dim[0] == 1)
+        return onnx_site_make(s);
+    for (int i = 0; i < rank - 2; i++)
+        axes[i] = i + 1;
+    in[0] = s->in[1];
+    MS_TRY(onnx_site_ints(s, axes, rank - 2, &in[1]));
+    MS_TRY(onnx_site_op(s, "Unsqueeze", in, 2, &s->in[1]));
     return onnx_site_make(s);
 }
 
@@ -382,7 +417,9 @@ static const struct onnx_lowering lowerings[] = {
     {"Resize", 11, 99, "Resize", lower_resize},
     {"Split", 1, 99, "Split", lower_split},
     {"BatchNormalization", 1, 99, "BatchNormalization", lower_batch_norm},
+    {"If", 1, 99, "If", lower_if},
     {"Loop", 1, 99, "Loop", lower_loop},
+    {"PRelu", 1, 6, "PRelu Unsqueeze", lower_old_prelu},
     {"Cast", 1, 5, "Cast", lower_old_cast},
     {"GroupNormalization", 18, 20, "GroupNormalization Unsqueeze Expand Reshape",
      lower_old_group_norm},

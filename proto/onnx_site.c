@@ -181,15 +181,30 @@ void onnx_site_set_str(struct onnx_site *s, const char *name, const char *v)
         (struct ms_attr){.name = name, .type = MS_ATTR_STRING, .s = ms_bytes(v, strlen(v))};
 }
 
-/* A dtype as the operator's record wants it: its number in the standard, or our name for it. */
-static ms_code convert_dtype(struct onnx_site *s, const char *name, int64_t code,
+/* "a|b|c" holds the word. */
+static bool is_choice(const char *choices, const char *word)
+{
+    const size_t len = strlen(word);
+
+    for (const char *p = choices; *p; p += *p == '|') {
+        const size_t n = strcspn(p, "|");
+
+        if (n == len && memcmp(p, word, n) == 0)
+            return true;
+        p += n;
+    }
+    return false;
+}
+
+/* A dtype that the file gives as a number, and the operator's record wants by name. */
+static ms_code convert_dtype(struct onnx_site *s, const struct ms_attr_spec *spec, int64_t code,
                              struct ms_attr *to)
 {
     const enum ms_dtype t = onnx_dtype(code);
 
-    if (t == MS_DTYPE_NONE)
+    if (t == MS_DTYPE_NONE || (spec->choices && !is_choice(spec->choices, ms_dtype_name(t))))
         return onnx_site_fail(s, MS_UNIMPLEMENTED,
-                              "attribute %s: element type %lld (%s) is not supported", name,
+                              "attribute %s: element type %lld (%s) is not supported", spec->name,
                               (long long)code, onnx_dtype_name(code));
     to->type = MS_ATTR_STRING;
     to->s = ms_bytes(ms_dtype_name(t), strlen(ms_dtype_name(t)));
@@ -235,7 +250,7 @@ static ms_code convert(struct onnx_site *s, const struct onnx_attr *a,
     switch (type) {
     case ONNX_INT:
         if (spec->type == MS_ATTR_STRING)
-            return convert_dtype(s, spec->name, a->i, to);
+            return convert_dtype(s, spec, a->i, to);
         to->type = MS_ATTR_INT;
         to->i = a->i;
         return MS_OK;
@@ -435,7 +450,7 @@ ms_code onnx_site_scalar(struct onnx_site *s, enum ms_dtype t, double v, struct 
 
 ms_code onnx_site_out(struct onnx_site *s, int i, struct ms_value *v)
 {
-    if (i >= s->n_out || s->node->out.v[i].len == 0)
+    if ((size_t)i >= s->node->out.n || s->node->out.v[i].len == 0)
         return MS_OK;
     if (onnx_bind(s->scope, s->node->out.v[i], v) != MS_OK)
         return onnx_node_prefix(s->scope->r, s->node, s->number);
