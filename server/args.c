@@ -5,6 +5,7 @@
 #include "server/args.h"
 
 #include <argp.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,6 +141,7 @@ void ms_args_parse(struct ms_args *a, int argc, char **argv)
     *a = (struct ms_args){0};
     argp_program_version_hook = print_version;
     argp_err_exit_status = 2;
+    argv[0] = program_invocation_short_name; /* how messages begin */
     if (argp_parse(&argp, argc, argv, 0, NULL, a) != 0)
         exit(2);
 }
