@@ -103,7 +103,8 @@ static grpc_byte_buffer *make_message(struct ms_call *c, const struct ms_bytes *
         total += part[i].len;
     if (copy || total <= COPY_REPLY || n > 16) {
         slices[k] = grpc_slice_malloc(total);
-        uint8_t *to = GRPC_SLICE_START_PTR(slices[k++]);
+        uint8_t *to = GRPC_SLICE_START_PTR(slices[k]); /* a macro: evaluates twice */
+        k++;
         for (int i = 0; i < n; i++) {
             if (part[i].len)
                 memcpy(to, part[i].data, part[i].len);
