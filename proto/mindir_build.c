@@ -19,6 +19,7 @@ ms_code mir_infer_node(struct mir *m, struct ms_node *n)
         return mir_no_memory(m);
     for (int i = 0; i < n->n_in; i++)
         in[i] = ms_value_fact(ms_in(n, i));
+    MS_TRY(ms_node_check(n, m->err)); /* inference relies on attributes within their bounds */
     MS_TRY(ms_node_infer(n, in, out, n->graph->syms, n->graph->arena, m->err));
     for (int i = 0; i < n->n_out; i++) {
         n->out[i]->dtype = out[i].dtype;
