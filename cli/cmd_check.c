@@ -2,6 +2,7 @@
 /* cmd_check.c - what a model file needs: operators, shapes, memory; and what speaks against it. */
 #include <string.h>
 
+#include "cli/modeltext.h"
 #include "cli/offline.h"
 
 static const struct ms_cli_option options[] = {{0}};
@@ -43,13 +44,6 @@ static void warning_json(struct ms_buf *b, const char *text)
     ms_cli_json(b, text);
 }
 
-static void ports_text(struct ms_buf *b, const char *what, const struct mindserve_port *p, int n)
-{
-    for (int k = 0; k < n; k++)
-        ms_buf_printf(b, "%-9s %s %s%s\n", what, ms_cli_safe(p[k].name),
-                      mindserve_dtype_name(p[k].dtype), ms_cli_safe(p[k].shape));
-}
-
 static void operators_text(struct ms_buf *b, const struct mindserve_deployed *d)
 {
     ms_buf_puts(b, "operators");
@@ -64,8 +58,8 @@ static void show_text(struct ms_buf *b, const struct ms_cli_offline *o)
     const struct mindserve_info *i = o->info;
 
     ms_buf_printf(b, "format    %s, %s\n", i->model.format, ms_cli_bytes(i->model.file_bytes));
-    ports_text(b, "input", i->inputs, i->n_inputs);
-    ports_text(b, "output", i->outputs, i->n_outputs);
+    ms_cli_ports_text(b, "input", i->inputs, i->n_inputs);
+    ms_cli_ports_text(b, "output", i->outputs, i->n_outputs);
     operators_text(b, o->deployed);
     ms_buf_printf(b, "memory    weights %s in the file", ms_cli_bytes(i->memory.weights));
     ms_buf_printf(b, ", packed %s", ms_cli_bytes(i->memory.packed));
@@ -73,20 +67,6 @@ static void show_text(struct ms_buf *b, const struct ms_cli_offline *o)
     ms_buf_printf(b, ", one run %s\n", ms_cli_bytes(i->memory.run_peak));
     ms_buf_printf(b, "batching  %s\n", i->batching ? "yes" : "no");
     warnings(i, warning_text, b);
-}
-
-static void ports_json(struct ms_buf *b, const char *what, const struct mindserve_port *p, int n)
-{
-    ms_buf_printf(b, ",\"%s\":[", what);
-    for (int k = 0; k < n; k++) {
-        ms_buf_puts(b, k ? ",{\"name\":" : "{\"name\":");
-        ms_cli_json(b, p[k].name);
-        ms_buf_printf(b, ",\"datatype\":\"%s\",\"shape\":[", mindserve_dtype_oip(p[k].dtype));
-        for (int d = 0; d < p[k].rank; d++)
-            ms_buf_printf(b, d ? ",%lld" : "%lld", (long long)p[k].dim[d]);
-        ms_buf_puts(b, "]}");
-    }
-    ms_buf_putc(b, ']');
 }
 
 static void operators_json(struct ms_buf *b, const struct mindserve_deployed *d)
@@ -108,8 +88,10 @@ static void show_json(struct ms_buf *b, const struct ms_cli_offline *o)
     ms_buf_printf(b, "{\"ok\":true,\"format\":\"%s\",\"file_bytes\":%llu,", i->model.format,
                   (unsigned long long)i->model.file_bytes);
     operators_json(b, o->deployed);
-    ports_json(b, "inputs", i->inputs, i->n_inputs);
-    ports_json(b, "outputs", i->outputs, i->n_outputs);
+    ms_buf_putc(b, ',');
+    ms_cli_ports_json(b, "inputs", i->inputs, i->n_inputs);
+    ms_buf_putc(b, ',');
+    ms_cli_ports_json(b, "outputs", i->outputs, i->n_outputs);
     ms_buf_printf(b,
                   ",\"memory\":{\"weights\":%llu,\"packed\":%llu,\"plans\":%llu,\"graph\":%llu,"
                   "\"run_peak\":%llu},\"batching\":%s,\"warnings\":[",

@@ -8,7 +8,9 @@
 #include <string.h>
 
 static const struct ms_cli_command *const commands[] = {
-    &ms_cmd_check, &ms_cmd_dump, &ms_cmd_run, &ms_cmd_profile, &ms_cmd_test,
+    &ms_cmd_deploy, &ms_cmd_models,  &ms_cmd_show,  &ms_cmd_undeploy, &ms_cmd_rollback,
+    &ms_cmd_infer,  &ms_cmd_status,  &ms_cmd_store, &ms_cmd_check,    &ms_cmd_dump,
+    &ms_cmd_run,    &ms_cmd_profile, &ms_cmd_test,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

@@ -86,7 +86,11 @@ void ms_config_free(struct ms_config *c);
  */
 ms_code ms_config_read_file(struct ms_config *c, const char *path,
                             struct ms_err *err) MS_WARN_UNUSED;
-/* The same from memory; name stands for the file in messages. */
+/* A file with the options of one model alone (the keys below models.NAME), as a deployer sends them
+ * along: read into c's entry of that name. */
+ms_code ms_config_read_model_file(struct ms_config *c, const char *path, const char *model,
+                                  struct ms_err *err) MS_WARN_UNUSED;
+/* The same as ms_config_read_file from memory; name stands for the file in messages. */
 ms_code ms_config_read(struct ms_config *c, const char *name, const char *text, size_t len,
                        struct ms_err *err) MS_WARN_UNUSED;
 /* "KEY=VALUE"; lists are separated by commas. Later ones win. */

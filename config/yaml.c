@@ -28,6 +28,7 @@ struct reader {
     struct ms_config *config;
     struct ms_err *err;
     bool models_seen;
+    const char *only; /* the document is this model's mapping; NULL: a daemon's file */
 };
 
 /* Where a mapping stands: which table its keys are looked up in, and below which dotted prefix. */
@@ -246,14 +247,25 @@ static ms_code read_mapping(struct reader *r, struct scope *s)
     }
 }
 
+enum { MAX_MODEL_OPTIONS = 64 };
+
+static ms_code model_scope(struct reader *r, struct ms_config_model *m, bool *seen, struct scope *s)
+{
+    *s = (struct scope){.base = m, .seen = seen, .depth = 2};
+    s->table = ms_model_options(&s->n);
+    if (s->n > MAX_MODEL_OPTIONS)
+        return ms_fail(r->err, MS_INTERNAL, "more than %d options of a model", MAX_MODEL_OPTIONS);
+    return MS_OK;
+}
+
 /* One name under models: and its options; r->ev is the name. */
 static ms_code read_model(struct reader *r)
 {
     yaml_mark_t mark = r->ev.start_mark;
     struct ms_config_model *m;
     int before = r->config->n_models;
-    bool seen[2 * 64] = {false};
-    struct scope s = {.seen = seen, .depth = 2};
+    bool seen[2 * MAX_MODEL_OPTIONS] = {false};
+    struct scope s;
 
     if (r->ev.type != YAML_SCALAR_EVENT)
         return FAIL_AT(r, mark, "models: a name must be a plain word");
@@ -262,11 +274,8 @@ static ms_code read_model(struct reader *r)
         return at(r, mark);
     if (r->config->n_models == before)
         return FAIL_AT(r, mark, "key 'models.%s' stands twice", m->name);
-    s.table = ms_model_options(&s.n);
-    s.base = m;
+    MS_TRY(model_scope(r, m, seen, &s));
     snprintf(s.shown, sizeof s.shown, "models.%s.", m->name);
-    if (2 * (size_t)s.n > sizeof seen)
-        return ms_fail(r->err, MS_INTERNAL, "more than 64 options of a model");
     MS_TRY(next(r));
     if (empty_scalar(&r->ev))
         return MS_OK;
@@ -290,14 +299,28 @@ static ms_code read_models(struct reader *r)
     }
 }
 
+/* What the keys at the top of the document are. */
+static ms_code top_scope(struct reader *r, bool *seen, size_t n_seen, struct scope *s)
+{
+    struct ms_config_model *m;
+
+    if (r->only) {
+        MS_TRY(ms_config_model_add(r->config, r->only, strlen(r->only), &m, r->err));
+        return model_scope(r, m, seen, s);
+    }
+    *s = (struct scope){.base = r->config, .seen = seen};
+    s->table = ms_options(&s->n);
+    if (2 * (size_t)s->n > n_seen)
+        return ms_fail(r->err, MS_INTERNAL, "more than %zu options", n_seen / 2);
+    return MS_OK;
+}
+
 static ms_code read_document(struct reader *r)
 {
     bool seen[2 * 256] = {false};
-    struct scope s = {.base = r->config, .seen = seen};
+    struct scope s;
 
-    s.table = ms_options(&s.n);
-    if (2 * (size_t)s.n > sizeof seen)
-        return ms_fail(r->err, MS_INTERNAL, "more than 256 options");
+    MS_TRY(top_scope(r, seen, sizeof seen, &s));
     MS_TRY(next(r)); /* stream start */
     MS_TRY(next(r));
     if (r->ev.type == YAML_STREAM_END_EVENT)
@@ -314,11 +337,11 @@ static ms_code read_document(struct reader *r)
     return MS_OK;
 }
 
-ms_code ms_config_read(struct ms_config *c, const char *name, const char *text, size_t len,
-                       struct ms_err *err)
+static ms_code read_text(struct ms_config *c, const char *name, const char *only, const char *text,
+                         size_t len, struct ms_err *err)
 {
     struct ms_err ignored;
-    struct reader r = {.file = name, .config = c, .err = err ? err : &ignored};
+    struct reader r = {.file = name, .config = c, .err = err ? err : &ignored, .only = only};
 
     if (len > MS_CONFIG_MAX_FILE)
         return ms_fail(err, MS_INVALID_ARGUMENT, "%s: %zu bytes, more than %d", name, len,
@@ -331,6 +354,12 @@ ms_code ms_config_read(struct ms_config *c, const char *name, const char *text, 
     drop(&r);
     yaml_parser_delete(&r.parser);
     return code;
+}
+
+ms_code ms_config_read(struct ms_config *c, const char *name, const char *text, size_t len,
+                       struct ms_err *err)
+{
+    return read_text(c, name, NULL, text, len, err);
 }
 
 /* A file that a stranger could have written decides nothing here. */
@@ -367,7 +396,8 @@ static ssize_t read_up_to(int fd, char *buf, size_t size)
     return (ssize_t)have;
 }
 
-ms_code ms_config_read_file(struct ms_config *c, const char *path, struct ms_err *err)
+static ms_code read_file(struct ms_config *c, const char *path, const char *only,
+                         struct ms_err *err)
 {
     struct stat st;
     char *text = NULL;
@@ -391,10 +421,21 @@ ms_code ms_config_read_file(struct ms_config *c, const char *path, struct ms_err
     if (len < 0)
         code = ms_fail(err, MS_INVALID_ARGUMENT, "%s: %s", path, strerror(errno));
     else
-        code = ms_config_read(c, path, text, (size_t)len, err);
+        code = read_text(c, path, only, text, (size_t)len, err);
 out:
     ms_free(text);
     if (fd >= 0)
         close(fd);
     return code;
+}
+
+ms_code ms_config_read_file(struct ms_config *c, const char *path, struct ms_err *err)
+{
+    return read_file(c, path, NULL, err);
+}
+
+ms_code ms_config_read_model_file(struct ms_config *c, const char *path, const char *model,
+                                  struct ms_err *err)
+{
+    return read_file(c, path, model, err);
 }

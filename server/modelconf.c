@@ -230,6 +230,14 @@ ms_code ms_modelconf_merge(const conf *m, const struct ms_config_model *over, st
     if (!over)
         return MS_OK;
     merge_batching(over, r->batching);
+    if (over->has_input_names) {
+        r->input_names = over->input_names.item;
+        r->n_input_names = (size_t)over->input_names.n;
+    }
+    if (over->has_output_names) {
+        r->output_names = over->output_names.item;
+        r->n_output_names = (size_t)over->output_names.n;
+    }
     if (over->has_labels) {
         r->labels = over->labels.item;
         r->n_labels = (size_t)over->labels.n;
