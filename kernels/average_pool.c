@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* average_pool.c - AveragePool: the mean of each window, with or without the padding counted. */
-#include "kernels/pool.h"
+#include "kernels/pool_fast.h"
 #include "kernels/wide.h"
 
 static const struct ms_attr_spec attrs[] = {
@@ -68,6 +68,20 @@ MS_OP(average_pool) = {
     .cost = ms_pool_cost,
     .kernels =
         (const struct ms_kernel[]){
+            {.name = "average_pool_avx512",
+             .dtypes = MS_BIT(F32),
+             .isa = MS_ISA_AVX512,
+             .applicable = ms_pool_fast_applicable,
+             .units = ms_pool_units,
+             .scratch = ms_pool_fast_scratch,
+             .run = ms_average_pool_avx512},
+            {.name = "average_pool_avx2",
+             .dtypes = MS_BIT(F32),
+             .isa = MS_ISA_AVX2,
+             .applicable = ms_pool_fast_applicable,
+             .units = ms_pool_units,
+             .scratch = ms_pool_fast_scratch,
+             .run = ms_average_pool_avx2},
             {.name = "average_pool", .dtypes = MS_FLOATS, .scratch = ms_wide_scratch, .run = run},
             {0},
         },

@@ -4,7 +4,7 @@
  * NaN loses every comparison, so it is skipped; a window that lies in the padding alone gives the
  * dtype's lowest value and the index -1. The reference copies elements, so it serves every dtype.
  */
-#include "kernels/pool.h"
+#include "kernels/pool_fast.h"
 
 #include <math.h>
 #include <string.h>
@@ -125,6 +125,20 @@ MS_OP(max_pool) = {
     .cost = ms_pool_cost,
     .kernels =
         (const struct ms_kernel[]){
+            {.name = "max_pool_avx512",
+             .dtypes = MS_BIT(F32),
+             .isa = MS_ISA_AVX512,
+             .applicable = ms_pool_fast_applicable,
+             .units = ms_pool_units,
+             .scratch = ms_pool_fast_scratch,
+             .run = ms_max_pool_avx512},
+            {.name = "max_pool_avx2",
+             .dtypes = MS_BIT(F32),
+             .isa = MS_ISA_AVX2,
+             .applicable = ms_pool_fast_applicable,
+             .units = ms_pool_units,
+             .scratch = ms_pool_fast_scratch,
+             .run = ms_max_pool_avx2},
             {.name = "max_pool",
              .dtypes = MS_FLOATS | MS_BIT(I8) | MS_BIT(U8),
              .units = ms_pool_units,
