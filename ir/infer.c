@@ -38,8 +38,10 @@ static bool value_ints(const struct ms_tensor *t, int64_t *out, int *n)
     if ((k != MS_KIND_INT && k != MS_KIND_UINT && k != MS_KIND_BOOL) ||
         !ms_shape_count(&t->shape, &count) || count > MS_MAX_SYM_CONTENT)
         return false;
-    for (size_t i = 0; i < count; i++)
-        out[i] = ms_tensor_i64(t, i);
+    for (size_t i = 0; i < count; i++) {
+        int64_t v = ms_tensor_i64(t, i);
+        out[i] = v < MS_INT_FLOOR ? MS_INT_FLOOR : v;
+    }
     *n = (int)count;
     return true;
 }

@@ -25,6 +25,9 @@ struct ms_shape {
 };
 
 #define MS_SYM_SPAN (INT64_C(1) << 32)
+/* The least number that is no symbol. Contents below it (exporters write INT64_MIN + 1 for "to the
+ * very start") are taken as this number, and never written back. */
+#define MS_INT_FLOOR (INT64_MIN + MS_SYM_SPAN)
 static inline bool ms_is_sym(int64_t d)
 {
     return d < INT64_MIN + MS_SYM_SPAN;

@@ -19,7 +19,7 @@ static struct ms_value *as_constant(struct ms_graph *g, const struct ms_value *v
         (v->dtype != MS_I64 && v->dtype != MS_I32))
         return NULL;
     for (int i = 0; i < v->n_sym; i++) {
-        if (ms_is_sym(v->sym[i]))
+        if (v->sym[i] <= MS_INT_FLOOR)
             return NULL;
         wide[i] = v->sym[i];
         narrow[i] = (int32_t)v->sym[i];

@@ -209,6 +209,19 @@ START_TEST(deep_sub_graphs_are_refused)
 }
 END_TEST
 
+START_TEST(far_ends_are_no_symbols)
+{
+    struct ms_graph *g;
+
+    ck_assert_msg(load("graph \"g\" (%x: f32[4]) {\n %s = const i64[1] {-1}\n"
+                       " %e = const i64[1] {-9223372036854775807}\n %a = const i64[1] {0}\n"
+                       " %y = Slice(%x, %s, %e, %a, %s)\n return %y\n}",
+                       &g) == MS_OK,
+                  "%s", err.text);
+    ck_assert_int_eq(g->out[0]->shape.dim[0], 4);
+}
+END_TEST
+
 START_TEST(allocation_failures_are_survived)
 {
     const char *text =
@@ -246,6 +259,7 @@ int main(void)
     tcase_add_test(t, uses_follow_replacement);
     tcase_add_test(t, sorting);
     tcase_add_test(t, deep_sub_graphs_are_refused);
+    tcase_add_test(t, far_ends_are_no_symbols);
     tcase_add_test(t, allocation_failures_are_survived);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
