@@ -11,16 +11,19 @@ struct wish {
     const char *model, *output_dir, *labels;
     struct ms_cli_inputs inputs;
     uint64_t repeat;
+    bool print_request;
     char *name; /* of model, with */
     uint64_t version;
 };
 
-enum { OPT_INPUT, OPT_OUTPUT_DIR, OPT_LABELS, OPT_REPEAT };
+enum { OPT_INPUT, OPT_OUTPUT_DIR, OPT_LABELS, OPT_REPEAT, OPT_PRINT_REQUEST };
 static const struct ms_cli_option options[] = {
     [OPT_INPUT] = {"input", "[IN=]FILE", "tensor for an input: .npy, .pb, .json, .png, .jpg", 'i'},
     [OPT_OUTPUT_DIR] = {"output-dir", "DIR", "write each output there as K_NAME.npy", 0},
     [OPT_LABELS] = {"labels", "FILE", "class names, one a line (default: the model's)", 0},
     [OPT_REPEAT] = {"repeat", "N", "ask N times, one after another, and show times", 0},
+    [OPT_PRINT_REQUEST] = {"print-request", NULL, "print the REST request (JSON) instead of asking",
+                           0},
     {0},
 };
 
@@ -37,6 +40,9 @@ static bool take(struct ms_cli *c, int what, struct wish *w)
         return true;
     case OPT_REPEAT:
         return ms_cli_number(c, "--repeat", 100000000, &w->repeat);
+    case OPT_PRINT_REQUEST:
+        w->print_request = true;
+        return true;
     default: /* a word */
         if (w->model)
             ms_cli_usage(c, "only one NAME, not also %s", c->value);
@@ -107,6 +113,49 @@ static int answer(struct ms_cli *c, const struct wish *w, const struct mindserve
     return code;
 }
 
+/* One input as the Open Inference Protocol writes it in JSON. */
+static void request_input(struct ms_buf *b, const struct mindserve_port *port,
+                          const struct mindserve_tensor *t)
+{
+    const int64_t *dim = mindserve_tensor_dims(t);
+    bool whole = mindserve_tensor_dtype(t) >= MINDSERVE_I8;
+
+    ms_buf_puts(b, "{\"name\":");
+    ms_cli_json(b, port->name);
+    ms_buf_printf(b, ",\"datatype\":\"%s\",\"shape\":[",
+                  mindserve_dtype_oip(mindserve_tensor_dtype(t)));
+    for (int d = 0; d < mindserve_tensor_rank(t); d++)
+        ms_buf_printf(b, "%s%lld", d ? "," : "", (long long)dim[d]);
+    ms_buf_puts(b, "],\"data\":[");
+    for (size_t i = 0; i < mindserve_tensor_count(t); i++)
+        ms_buf_printf(b, whole ? "%s%.0f" : "%s%.9g", i ? "," : "", mindserve_tensor_number(t, i));
+    ms_buf_puts(b, "]}");
+}
+
+/* The request that curl --data-binary @- can send to /v2/models/NAME/infer; a model with labels is
+ * asked for its five best classes. */
+static int print_request(struct ms_cli *c, const struct mindserve_info *info,
+                         const struct mindserve_named *in)
+{
+    struct ms_buf b;
+
+    ms_buf_init(&b, (size_t)1 << 30);
+    ms_buf_puts(&b, "{\"inputs\":[");
+    for (int i = 0; i < info->n_inputs; i++) {
+        ms_buf_puts(&b, i ? "," : "");
+        request_input(&b, &info->inputs[i], in[i].tensor);
+    }
+    ms_buf_putc(&b, ']');
+    if (info->n_labels > 0 && info->n_outputs > 0) {
+        ms_buf_puts(&b, ",\"outputs\":[{\"name\":");
+        ms_cli_json(&b, info->outputs[0].name);
+        ms_buf_printf(&b, ",\"parameters\":{\"classification\":%d}}]",
+                      info->n_labels < 5 ? info->n_labels : 5);
+    }
+    ms_buf_puts(&b, "}\n");
+    return ms_cli_print(c, &b);
+}
+
 static int infer(struct ms_cli *c, const struct wish *w, struct mindserve *ms)
 {
     struct mindserve_named named[MS_CLI_MAX_INPUTS];
@@ -122,7 +171,10 @@ static int infer(struct ms_cli *c, const struct wish *w, struct mindserve *ms)
         code = ms_cli_fail(c, "the model has more than %d inputs", MS_CLI_MAX_INPUTS);
     else
         code = ms_cli_inputs_read(c, &w->inputs, info, named);
-    if (code == MS_EXIT_OK) {
+    if (code == MS_EXIT_OK && w->print_request) {
+        code = print_request(c, info, named);
+        ms_cli_inputs_free(named, info->n_inputs);
+    } else if (code == MS_EXIT_OK) {
         code = ask(c, w, ms, named, info->n_inputs, &times, &out);
         if (code == MS_EXIT_OK)
             code = answer(c, w, info, out, &times);
