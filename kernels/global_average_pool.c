@@ -2,6 +2,7 @@
 /* global_average_pool.c - GlobalAveragePool: the mean of each channel; 0 for channels without
  * elements. */
 #include "kernels/pool.h"
+#include "kernels/norm_rows.h"
 #include "kernels/wide.h"
 
 static void pool(const struct ms_task *t)
@@ -24,6 +25,17 @@ static void run(const struct ms_task *t)
     ms_wide_run(t, pool);
 }
 
+static void rows(const struct ms_task *t, const struct ms_row_fns *f)
+{
+    size_t px = ms_shape_span(&t->in[0]->shape, 2, t->in[0]->shape.rank);
+
+    for (size_t u = t->first; u < t->last; u++)
+        ((float *)t->out[0]->data)[u] =
+            px ? (float)(f->sum((const float *)t->in[0]->data + u * px, px) / (double)px) : 0;
+}
+
+MS_NORM_RUNS(rows)
+
 MS_OP(global_average_pool) = {
     .name = "GlobalAveragePool",
     .doc = "the mean of each channel",
@@ -37,6 +49,7 @@ MS_OP(global_average_pool) = {
     .cost = ms_pool_cost_global,
     .kernels =
         (const struct ms_kernel[]){
+            MS_NORM_FAST("global_average_pool", ms_pool_units, rows),
             {.name = "global_average_pool",
              .dtypes = MS_FLOATS,
              .scratch = ms_wide_scratch,

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "kernels/pool.h"
+#include "kernels/norm_rows.h"
 #include "kernels/wide.h"
 
 static void pool(const struct ms_task *t)
@@ -26,6 +27,16 @@ static void run(const struct ms_task *t)
     ms_wide_run(t, pool);
 }
 
+static void rows(const struct ms_task *t, const struct ms_row_fns *f)
+{
+    size_t px = ms_shape_span(&t->in[0]->shape, 2, t->in[0]->shape.rank);
+
+    for (size_t u = t->first; u < t->last; u++)
+        ((float *)t->out[0]->data)[u] = f->max((const float *)t->in[0]->data + u * px, px);
+}
+
+MS_NORM_RUNS(rows)
+
 MS_OP(global_max_pool) = {
     .name = "GlobalMaxPool",
     .doc = "the largest element of each channel",
@@ -39,6 +50,7 @@ MS_OP(global_max_pool) = {
     .cost = ms_pool_cost_global,
     .kernels =
         (const struct ms_kernel[]){
+            MS_NORM_FAST("global_max_pool", ms_pool_units, rows),
             {.name = "global_max_pool",
              .dtypes = MS_FLOATS,
              .scratch = ms_wide_scratch,

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "kernels/norm.h"
+#include "kernels/norm_rows.h"
 #include "kernels/wide.h"
 
 static const struct ms_attr_spec attrs[] = {
@@ -83,6 +84,37 @@ static void run(const struct ms_task *t)
     ms_wide_run(t, normalise);
 }
 
+static size_t units(const struct ms_task *t)
+{
+    return (size_t)t->in[0]->shape.dim[0] * (size_t)ms_attr_int(t->node, "num_groups");
+}
+
+static void rows(const struct ms_task *t, const struct ms_row_fns *f)
+{
+    const struct ms_shape *s = &t->in[0]->shape;
+    size_t groups = (size_t)ms_attr_int(t->node, "num_groups"), channels = (size_t)s->dim[1];
+    size_t px = ms_shape_span(s, 2, s->rank), per = channels / groups, n = per * px;
+    const float *scale = t->in[1]->data, *bias = t->in[2]->data;
+    bool s_all = (size_t)t->in[1]->shape.dim[0] == channels;
+    bool b_all = (size_t)t->in[2]->shape.dim[0] == channels;
+    double eps = ms_attr_float(t->node, "epsilon");
+
+    for (size_t u = t->first; u < t->last && n; u++) {
+        const float *x = (const float *)t->in[0]->data + u * n;
+        float *y = (float *)t->out[0]->data + u * n;
+        double mean = f->sum(x, n) / (double)n;
+        double inv = 1 / sqrt(f->squares(x, n, (float)mean) / (double)n + eps);
+        for (size_t i = 0; i < per; i++, x += px, y += px) {
+            size_t g = u % groups, c = g * per + i;
+            f->affine(x, y, px, (float)mean, (float)(inv * (double)scale[s_all ? c : g]), NULL,
+                      NULL);
+            f->affine(y, y, px, -bias[b_all ? c : g], 1, NULL, NULL);
+        }
+    }
+}
+
+MS_NORM_RUNS(rows)
+
 MS_OP(group_normalization) = {
     .name = "GroupNormalization",
     .doc = "mean 0 and variance 1 in each group of channels",
@@ -97,6 +129,7 @@ MS_OP(group_normalization) = {
     .cost = ms_norm_cost,
     .kernels =
         (const struct ms_kernel[]){
+            MS_NORM_FAST("group_normalization", units, rows),
             {.name = "group_normalization",
              .dtypes = MS_FLOATS,
              .scratch = ms_wide_scratch,

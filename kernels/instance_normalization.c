@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "kernels/norm.h"
+#include "kernels/norm_rows.h"
 #include "kernels/wide.h"
 
 static const struct ms_attr_spec attrs[] = {
@@ -40,6 +41,31 @@ static void run(const struct ms_task *t)
     ms_wide_run(t, normalise);
 }
 
+static size_t units(const struct ms_task *t)
+{
+    return ms_shape_span(&t->in[0]->shape, 0, 2);
+}
+
+static void rows(const struct ms_task *t, const struct ms_row_fns *f)
+{
+    const struct ms_shape *s = &t->in[0]->shape;
+    const float *scale = t->in[1]->data, *bias = t->in[2]->data;
+    size_t n = ms_shape_span(s, 2, s->rank);
+    double eps = ms_attr_float(t->node, "epsilon");
+
+    for (size_t u = t->first; u < t->last && n; u++) {
+        const float *x = (const float *)t->in[0]->data + u * n;
+        size_t c = u % (size_t)s->dim[1];
+        double mean = f->sum(x, n) / (double)n;
+        double k = (double)scale[c] / sqrt(f->squares(x, n, (float)mean) / (double)n + eps);
+        float *y = (float *)t->out[0]->data + u * n;
+        f->affine(x, y, n, (float)mean, (float)k, NULL, NULL);
+        f->affine(y, y, n, -bias[c], 1, NULL, NULL);
+    }
+}
+
+MS_NORM_RUNS(rows)
+
 MS_OP(instance_normalization) = {
     .name = "InstanceNormalization",
     .doc = "mean 0 and variance 1 in each channel of each item",
@@ -54,6 +80,7 @@ MS_OP(instance_normalization) = {
     .cost = ms_norm_cost,
     .kernels =
         (const struct ms_kernel[]){
+            MS_NORM_FAST("instance_normalization", units, rows),
             {.name = "instance_normalization",
              .dtypes = MS_FLOATS,
              .scratch = ms_wide_scratch,

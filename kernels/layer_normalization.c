@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "kernels/norm.h"
+#include "kernels/norm_rows.h"
 #include "kernels/wide.h"
 
 static const struct ms_attr_spec attrs[] = {
@@ -79,6 +80,46 @@ static void run(const struct ms_task *t)
     ms_wide_run(t, normalise);
 }
 
+static size_t units(const struct ms_task *t)
+{
+    int axis = 0;
+
+    if (!ms_axis(ms_attr_int(t->node, "axis"), t->in[0]->shape.rank, &axis))
+        return 0;
+    return ms_shape_span(&t->in[0]->shape, 0, axis);
+}
+
+static void rows(const struct ms_task *t, const struct ms_row_fns *f)
+{
+    const struct ms_tensor *bt = t->n_in > 2 ? t->in[2] : NULL;
+    size_t all = units(t), n = all ? ms_tensor_count(t->in[0]) / all : 0;
+    const float *scale = t->in[1]->data, *bias = bt ? bt->data : NULL;
+    bool s1 = ms_tensor_count(t->in[1]) == 1, b1 = bt && ms_tensor_count(bt) == 1;
+    double eps = ms_attr_float(t->node, "epsilon");
+    float *means = t->n_out > 1 && t->out[1] ? t->out[1]->data : NULL;
+    float *invs = t->n_out > 2 && t->out[2] ? t->out[2]->data : NULL;
+
+    for (size_t u = t->first; u < t->last; u++) {
+        const float *x = (const float *)t->in[0]->data + u * n;
+        float *y = t->out[0] ? (float *)t->out[0]->data + u * n : NULL;
+        double mean = f->sum(x, n) / (double)n;
+        double inv = 1 / sqrt(f->squares(x, n, (float)mean) / (double)n + eps);
+        if (means)
+            means[u] = (float)mean;
+        if (invs)
+            invs[u] = (float)inv;
+        if (!y)
+            continue;
+        f->affine(x, y, n, (float)mean, (float)inv, s1 ? NULL : scale, s1 || b1 ? NULL : bias);
+        if (s1) /* one number for all: as factor of a second pass */
+            f->affine(y, y, n, 0, scale[0], NULL, b1 ? NULL : bias);
+        if (b1)
+            f->affine(y, y, n, -bias[0], 1, NULL, NULL);
+    }
+}
+
+MS_NORM_RUNS(rows)
+
 MS_OP(layer_normalization) = {
     .name = "LayerNormalization",
     .doc = "mean 0 and variance 1 over the last dims",
@@ -93,6 +134,7 @@ MS_OP(layer_normalization) = {
     .cost = ms_norm_cost,
     .kernels =
         (const struct ms_kernel[]){
+            MS_NORM_FAST("layer_normalization", units, rows),
             {.name = "layer_normalization",
              .dtypes = MS_FLOATS,
              .scratch = ms_wide_scratch,

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "kernels/norm.h"
+#include "kernels/norm_rows.h"
 #include "kernels/wide.h"
 
 static const struct ms_attr_spec attrs[] = {
@@ -38,6 +39,47 @@ static void run(const struct ms_task *t)
     ms_wide_run(t, normalise);
 }
 
+/* Rows where the axis is the last one; else stripes of 16 columns. */
+static size_t units(const struct ms_task *t)
+{
+    struct ms_norm_rows r = ms_norm_rows(t->node, &t->in[0]->shape);
+
+    return r.outer * (r.inner == 1 ? 1 : (r.inner + 15) / 16);
+}
+
+static void stripes(const struct ms_task *t, const struct ms_row_fns *f, struct ms_norm_rows r)
+{
+    size_t each = (r.inner + 15) / 16;
+
+    for (size_t u = t->first; u < t->last; u++) {
+        size_t k = u % each * 16, cols = r.inner - k < 16 ? r.inner - k : 16;
+        size_t at = u / each * r.n * r.inner + k;
+        for (size_t c = 0; c < cols; c += f->lanes)
+            f->stripe((const float *)t->in[0]->data + at + c, (float *)t->out[0]->data + at + c,
+                      r.n, r.inner, cols - c < f->lanes ? cols - c : f->lanes, true);
+    }
+}
+
+static void rows(const struct ms_task *t, const struct ms_row_fns *f)
+{
+    struct ms_norm_rows r = ms_norm_rows(t->node, &t->in[0]->shape);
+
+    if (r.inner != 1) {
+        stripes(t, f, r);
+        return;
+    }
+    for (size_t u = t->first; u < t->last; u++) {
+        const float *x = (const float *)t->in[0]->data + u * r.n;
+        float *y = (float *)t->out[0]->data + u * r.n;
+        float top = f->max(x, r.n);
+        float less = (float)log(f->exp_sum(x, r.n, top));
+        f->affine(x, y, r.n, top, 1, NULL, NULL);
+        f->affine(y, y, r.n, less, 1, NULL, NULL);
+    }
+}
+
+MS_NORM_RUNS(rows)
+
 MS_OP(log_softmax) = {
     .name = "LogSoftmax",
     .doc = "ln(e^x / sum e^x) along an axis",
@@ -52,6 +94,7 @@ MS_OP(log_softmax) = {
     .cost = ms_norm_cost,
     .kernels =
         (const struct ms_kernel[]){
+            MS_NORM_FAST("log_softmax", units, rows),
             {.name = "log_softmax", .dtypes = MS_FLOATS, .scratch = ms_wide_scratch, .run = run},
             {0},
         },

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "kernels/norm.h"
+#include "kernels/norm_rows.h"
 #include "kernels/wide.h"
 
 static const struct ms_attr_spec attrs[] = {
@@ -55,6 +56,35 @@ static void run(const struct ms_task *t)
     ms_wide_run(t, normalise);
 }
 
+/* Stripes of 64 pixels of an item. */
+static size_t units(const struct ms_task *t)
+{
+    const struct ms_shape *s = &t->in[0]->shape;
+
+    return (size_t)s->dim[0] * ((ms_shape_span(s, 2, s->rank) + 63) / 64);
+}
+
+static void rows(const struct ms_task *t, const struct ms_row_fns *f)
+{
+    const struct ms_shape *s = &t->in[0]->shape;
+    size_t px = ms_shape_span(s, 2, s->rank), each = (px + 63) / 64;
+    int64_t size = ms_attr_int(t->node, "size");
+    float alpha = (float)(ms_attr_float(t->node, "alpha") / (double)size);
+    float beta = (float)ms_attr_float(t->node, "beta"),
+          bias = (float)ms_attr_float(t->node, "bias");
+
+    for (size_t u = t->first; u < t->last; u++) {
+        size_t end = u % each * 64 + 64 < px ? u % each * 64 + 64 : px;
+        for (size_t p = u % each * 64; p < end; p += f->lanes) {
+            size_t at = u / each * (size_t)s->dim[1] * px + p;
+            f->lrn((const float *)t->in[0]->data + at, (float *)t->out[0]->data + at, px,
+                   end - p < f->lanes ? end - p : f->lanes, s->dim[1], size, alpha, beta, bias);
+        }
+    }
+}
+
+MS_NORM_RUNS(rows)
+
 MS_OP(lrn) = {
     .name = "LRN",
     .doc = "local response normalisation across channels",
@@ -69,6 +99,7 @@ MS_OP(lrn) = {
     .cost = ms_norm_cost,
     .kernels =
         (const struct ms_kernel[]){
+            MS_NORM_FAST("lrn", units, rows),
             {.name = "lrn", .dtypes = MS_FLOATS, .scratch = ms_wide_scratch, .run = run},
             {0},
         },

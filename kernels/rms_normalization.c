@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "kernels/norm.h"
+#include "kernels/norm_rows.h"
 #include "kernels/wide.h"
 
 static const struct ms_attr_spec attrs[] = {
@@ -55,6 +56,32 @@ static void run(const struct ms_task *t)
     ms_wide_run(t, normalise);
 }
 
+static size_t units(const struct ms_task *t)
+{
+    int axis = 0;
+
+    if (!ms_axis(ms_attr_int(t->node, "axis"), t->in[0]->shape.rank, &axis))
+        return 0;
+    return ms_shape_span(&t->in[0]->shape, 0, axis);
+}
+
+static void rows(const struct ms_task *t, const struct ms_row_fns *f)
+{
+    size_t all = units(t), n = all ? ms_tensor_count(t->in[0]) / all : 0;
+    const float *scale = t->in[1]->data;
+    bool one = ms_tensor_count(t->in[1]) == 1;
+    double eps = ms_attr_float(t->node, "epsilon");
+
+    for (size_t u = t->first; u < t->last; u++) {
+        const float *x = (const float *)t->in[0]->data + u * n;
+        double inv = 1 / sqrt(f->squares(x, n, 0) / (double)n + eps);
+        f->affine(x, (float *)t->out[0]->data + u * n, n, 0,
+                  (float)(one ? inv * (double)scale[0] : inv), one ? NULL : scale, NULL);
+    }
+}
+
+MS_NORM_RUNS(rows)
+
 MS_OP(rms_normalization) = {
     .name = "RMSNormalization",
     .doc = "x / sqrt(mean(x^2) + epsilon) over the last dims, scaled",
@@ -69,6 +96,7 @@ MS_OP(rms_normalization) = {
     .cost = ms_norm_cost,
     .kernels =
         (const struct ms_kernel[]){
+            MS_NORM_FAST("rms_normalization", units, rows),
             {.name = "rms_normalization",
              .dtypes = MS_FLOATS,
              .scratch = ms_wide_scratch,
