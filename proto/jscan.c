@@ -22,6 +22,7 @@ void ms_jscan_init(struct ms_jscan *s, struct ms_bytes text, struct ms_arena *a,
     s->err = err;
     s->code = MS_OK;
     s->depth = s->n_keys = 0;
+    s->special = false;
 }
 
 ms_code ms_jscan_fail(struct ms_jscan *s, const char *fmt, ...)
@@ -543,13 +544,14 @@ static ms_code skip_scalar(struct ms_jscan *s, enum ms_jkind kind)
 {
     struct ms_bytes text;
     struct number n;
+    double d;
     bool b;
 
     switch (kind) {
     case MS_J_STRING:
         return ms_jscan_string(s, &text);
     case MS_J_NUMBER:
-        return number(s, &n);
+        return s->special && special_word(s, &d) ? s->code : number(s, &n);
     case MS_J_BOOL:
         return ms_jscan_bool(s, &b);
     case MS_J_NULL:

@@ -35,6 +35,7 @@ struct ms_jscan {
     ms_code code;
     int depth;
     int n_keys;
+    bool special;                      /* ms_jscan_skip takes bare NaN and Infinity for numbers */
     bool fresh[MS_JSCAN_DEPTH + 1];    /* nothing of this object or array has been read yet */
     int first_key[MS_JSCAN_DEPTH + 1]; /* of the object at this depth, in keys */
     uint64_t keys[MS_JSCAN_LIVE_KEYS]; /* hashes of the keys of all open objects */

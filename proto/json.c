@@ -247,7 +247,10 @@ static ms_code input_field(struct decoder *d, struct ms_bytes key, struct ms_req
     }
     ms_jscan_peek(s); /* past blanks */
     in->data = ms_bytes(s->p, (size_t)(s->end - s->p));
-    return ms_jscan_skip(s);
+    s->special = true; /* what it says is judged when it is read */
+    ms_code code = ms_jscan_skip(s);
+    s->special = false;
+    return code;
 }
 
 static ms_code binary(struct decoder *d, struct ms_req_tensor *t, int64_t size)

@@ -127,7 +127,8 @@ static void reap(struct ms_http_instance *t)
 
     pthread_mutex_lock(&t->lock);
     for (struct ms_http_conn *c = t->conns; c; c = c->next) {
-        if (too_slow(c, now))
+        if (too_slow(c, now) ||
+            (c->phase == MS_HTTP_BODY && now - c->since > GONE_AFTER && gone(c->fd)))
             shutdown(c->fd, SHUT_RDWR);
         else if (c->phase == MS_HTTP_WORK && c->call && now - c->since > GONE_AFTER && n < 64 &&
                  !(c->call->base.rpc->flags & MS_RPC_STREAM_BODY) && gone(c->fd))

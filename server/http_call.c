@@ -342,10 +342,10 @@ static enum MHD_Result first(struct ms_http_call *h, const char *method, const c
     if (!h->uri || head(h, method, version) != MS_OK || admit(h) != MS_OK) {
         if (!h->uri)
             ms_fail_oom(&c->err, "request", 0);
-        bool body = !h->close && c->content_length != 0;
-        h->discard = body && c->content_length > 0 && c->content_length <= DISCARD_EARLY &&
+        /* An answer before the request's end makes the library close the connection. */
+        h->discard = !h->close && c->content_length >= 0 && c->content_length <= DISCARD_EARLY &&
                      !ms_call_header(c, "expect");
-        h->close |= body && !h->discard;
+        h->close = !h->discard;
         refuse(h);
         if (h->discard) {
             ms_http_phase(conn, MS_HTTP_BODY, NULL);
@@ -360,10 +360,10 @@ static enum MHD_Result first(struct ms_http_call *h, const char *method, const c
     pthread_mutex_lock(&h->lock);
     bool now = h->answered;
     pthread_mutex_unlock(&h->lock);
-    if (!now || (c->content_length > 0 && c->content_length <= DISCARD_EARLY &&
+    if (!now || (c->content_length >= 0 && c->content_length <= DISCARD_EARLY &&
                  !ms_call_header(c, "expect")))
         return MHD_YES;
-    h->close = c->content_length != 0;
+    h->close = true;
     return answer(h);
 }
 
