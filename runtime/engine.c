@@ -140,6 +140,7 @@ void ms_engine_free(struct ms_engine *e)
         return;
     ms_watch_free(e->watch); /* first: its ticks speak to the pool */
     ms_pool_free(e->pool);
+    e->pool = NULL;
     for (struct ms_model *m; e->ready.cells && (m = ms_ring_pop(&e->ready));)
         ms_model_unref(m);
     ms_ring_done(&e->ready);

@@ -31,6 +31,8 @@ static void unlist(struct ms_model *m)
 
 static void model_free(struct ms_model *m)
 {
+    struct ms_pool *pool = m->engine->pool;
+
     unlist(m);
     ms_queue_done(&m->queue);
     ms_program_done(&m->program);
@@ -50,6 +52,7 @@ static void model_free(struct ms_model *m)
     ms_free(m->name);
     ms_free(m->version);
     ms_free(m);
+    ms_pool_trim(pool);
     ms_mem_trim();
 }
 

@@ -42,6 +42,7 @@ struct ms_worker {
     int64_t spin_ns; /* grows when spinning pays, shrinks when it does not */
     void *scratch;
     size_t scratch_bytes;
+    unsigned trimmed; /* trims this worker has followed */
 };
 
 struct ms_pool {
@@ -51,6 +52,7 @@ struct ms_pool {
     void *arg;
     struct ms_account *account;
     atomic_bool quit;
+    atomic_uint trims;
     _Alignas(64) atomic_uint epoch;
     _Alignas(64) atomic_int sleepers;
     atomic_int spinners;
@@ -191,6 +193,33 @@ static bool help_somebody(struct ms_worker *w)
 
 /* ---- workers ---- */
 
+static void drop_scratch(struct ms_worker *w)
+{
+    ms_aligned_free(w->scratch, w->scratch_bytes);
+    ms_account_give(w->pool->account, MS_ACCOUNT_RUNS, w->scratch_bytes);
+    w->scratch = NULL;
+    w->scratch_bytes = 0;
+}
+
+static void follow_trims(struct ms_worker *w)
+{
+    unsigned trims = atomic_load_explicit(&w->pool->trims, memory_order_relaxed);
+
+    if (w->trimmed == trims)
+        return;
+    w->trimmed = trims;
+    drop_scratch(w);
+}
+
+void ms_pool_trim(struct ms_pool *p)
+{
+    if (!p)
+        return;
+    atomic_fetch_add(&p->trims, 1);
+    atomic_fetch_add(&p->epoch, 1);
+    futex_wake(&p->epoch, INT_MAX);
+}
+
 static void *worker_main(void *arg)
 {
     struct ms_worker *w = arg;
@@ -198,6 +227,7 @@ static void *worker_main(void *arg)
 
     while (!atomic_load(&p->quit)) {
         unsigned seen = atomic_load(&p->epoch);
+        follow_trims(w);
         if (p->work(p->arg, w) || help_somebody(w))
             continue;
         if (!atomic_load(&p->quit))
@@ -212,10 +242,7 @@ void *ms_worker_scratch(struct ms_worker *w, size_t bytes)
 
     if (bytes <= w->scratch_bytes)
         return w->scratch;
-    ms_aligned_free(w->scratch, w->scratch_bytes);
-    ms_account_give(account, MS_ACCOUNT_RUNS, w->scratch_bytes);
-    w->scratch = NULL;
-    w->scratch_bytes = 0;
+    drop_scratch(w);
     if (!ms_account_take(account, MS_ACCOUNT_RUNS, bytes))
         return NULL;
     w->scratch = ms_aligned_alloc(bytes);
@@ -281,8 +308,7 @@ void ms_pool_free(struct ms_pool *p)
     for (int i = 0; i < p->n; i++) {
         struct ms_worker *w = &p->workers[i];
         pthread_join(w->thread, NULL);
-        ms_aligned_free(w->scratch, w->scratch_bytes);
-        ms_account_give(p->account, MS_ACCOUNT_RUNS, w->scratch_bytes);
+        drop_scratch(w);
     }
     ms_free(p->workers);
     ms_aligned_free(p, sizeof *p);

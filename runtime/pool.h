@@ -24,6 +24,9 @@ ms_code ms_pool_new(int n, bool (*work)(void *arg, struct ms_worker *w), void *a
                     struct ms_account *account, struct ms_pool **out, struct ms_err *err);
 void ms_pool_free(struct ms_pool *p); /* joins; takes NULL */
 int ms_pool_size(const struct ms_pool *p);
+/* Workers give their scratch back at the next chance (a model was unloaded). Takes
+ * NULL. */
+void ms_pool_trim(struct ms_pool *p);
 /* There is new work for `work`: wakes a worker if none is looking. */
 void ms_pool_notify(struct ms_pool *p);
 /* At least bytes, 64-byte aligned, kept until the next call on this worker; NULL when memory is

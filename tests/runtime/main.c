@@ -10,7 +10,10 @@ int main(void)
     SRunner *r;
 
     suite_add_tcase(s, model_tests());
+    suite_add_tcase(s, plan_tests());
     suite_add_tcase(s, batch_tests());
+    suite_add_tcase(s, registry_tests());
+    suite_add_tcase(s, fault_tests());
     r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
     int failed = srunner_ntests_failed(r);

@@ -6,6 +6,9 @@
 #include <check.h>
 
 TCase *batch_tests(void);
+TCase *fault_tests(void);
 TCase *model_tests(void);
+TCase *plan_tests(void);
+TCase *registry_tests(void);
 
 #endif

@@ -3,7 +3,7 @@
 #ifndef MS_TESTS_RUNTIME_UTIL_H
 #define MS_TESTS_RUNTIME_UTIL_H
 
-#include "runtime/model.h"
+#include "runtime/registry.h"
 
 /* Loads the text form of a graph (format "text" is registered by util.c). NULL: *err says why. */
 struct ms_model *load_text(struct ms_engine *e, const char *text, const struct ms_model_opts *o,
