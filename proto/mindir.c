@@ -10,16 +10,42 @@
 
 /* ---- header ---- */
 
-/* Field 1 a short text, field 2 "MindSpore": structure, not version. */
+/* How encrypted files begin: blocks of AES-GCM, AES-CBC, SM4-CBC. */
+static const char *encryption(struct ms_bytes file)
+{
+    static const char *const names[] = {"AES-GCM", "AES-CBC", "SM4-CBC"};
+    const uint8_t *p = file.data;
+
+    if (file.len < 4 || p[1] != 0x5E || p[2] != 0x3A || p[3] != 0x7F || p[0] < 0xD8 || p[0] > 0xDA)
+        return NULL;
+    return names[p[0] - 0xD8];
+}
+
+/* Field 1 a short text, field 2 "MindSpore": structure, not version. Encrypted files are ours too,
+ * so that they are refused for what they are. */
 static bool sniff(struct ms_bytes file)
 {
     struct ms_wire_item item;
+
+    if (encryption(file))
+        return true;
 
     if (!ms_wire_next(&file, &item) || item.number != 1 || item.type != MS_WIRE_LENGTH ||
         item.bytes.len > 32)
         return false;
     return ms_wire_next(&file, &item) && item.number == 2 && item.type == MS_WIRE_LENGTH &&
            ms_bytes_eq(item.bytes, "MindSpore");
+}
+
+/* The input that MindSpore's obfuscate_model adds for its seed (dynamic_obfuscation.cc). */
+static bool is_seed(struct ms_bytes name)
+{
+    static const char seed[] = "y_append";
+    const size_t n = sizeof seed - 1;
+
+    if (name.len < n || memcmp(name.data + name.len - n, seed, n) != 0)
+        return false;
+    return name.len == n || name.data[name.len - n - 1] == ':';
 }
 
 static ms_code check_header(struct mir *m)
@@ -37,6 +63,10 @@ static ms_code check_header(struct mir *m)
         return ms_fail(m->err, MS_UNIMPLEMENTED, "big-endian weights are not supported");
     if (!pb->graph)
         return ms_fail(m->err, MS_INVALID_ARGUMENT, "the model has no graph");
+    for (size_t i = 0; i < pb->graph->input.n; i++)
+        if (is_seed(pb->graph->input.v[i].name))
+            return ms_fail(m->err, MS_UNIMPLEMENTED,
+                           "the model is obfuscated (obfuscate_model): export the original");
     return MS_OK;
 }
 
@@ -295,6 +325,10 @@ static ms_code scan_and_decode(struct mir *m, struct mir_pb_model *pb)
                                        .max_heap = m->lim->max_heap,
                                        .unknown_price = 0};
 
+    if (encryption(m->src->main))
+        return ms_fail(m->err, MS_UNIMPLEMENTED,
+                       "the model is encrypted (%s): export it without enc_key",
+                       encryption(m->src->main));
     MS_TRY(ms_wire_scan(m->src->main, &mir_pb_model_msg, &lim, NULL, m->err));
     MS_TRY(ms_wire_decode(m->src->main, &mir_pb_model_msg, m->scratch, pb, m->err));
     m->pb = pb;

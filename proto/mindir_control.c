@@ -489,7 +489,7 @@ static ms_code reaches(struct mir *m, struct mir_graph *g, const struct mir_grap
 ms_code mir_recursive(struct mir *m, struct mir_graph *g, bool *yes)
 {
     *yes = false;
-    return m->n_graphs > 1 && g->n_callees > 0 ? reaches(m, g, g, yes) : MS_OK;
+    return g->n_callees > 0 ? reaches(m, g, g, yes) : MS_OK;
 }
 
 /* ---- Loop ---- */

@@ -12,6 +12,8 @@ int main(void)
     srunner_add_suite(sr, suite_onnx_tensor());
     srunner_add_suite(sr, suite_onnx());
     srunner_add_suite(sr, suite_onnx_files());
+    srunner_add_suite(sr, suite_mindir());
+    srunner_add_suite(sr, suite_mindir_files());
     srunner_run_all(sr, CK_ENV);
     failed = srunner_ntests_failed(sr);
     srunner_free(sr);

@@ -9,5 +9,7 @@ Suite *suite_wirescan(void);
 Suite *suite_onnx_tensor(void);
 Suite *suite_onnx(void);
 Suite *suite_onnx_files(void);
+Suite *suite_mindir(void);
+Suite *suite_mindir_files(void);
 
 #endif
