@@ -19,13 +19,18 @@ void ms_admission_done(struct ms_admission *a)
     pthread_mutex_destroy(&a->lock);
 }
 
-static bool take(struct ms_admission *a, size_t bytes)
+/* A gRPC call reserves the whole message limit before its size is known, so a few of them fill the
+ * budget for a moment. What is known to be small need not wait for that: it has an eighth on top.
+ */
+enum { SMALL = 1 << 20, SMALL_SHARE = 8 };
+
+static bool take(struct ms_admission *a, size_t bytes, size_t limit)
 {
     size_t used = atomic_load(&a->used);
 
     do {
         /* A request larger than all there is passes alone, or it would wait for ever. */
-        if (used != 0 && (bytes > a->limit || used > a->limit - bytes))
+        if (used != 0 && (bytes > limit || used > limit - bytes))
             return false;
     } while (!atomic_compare_exchange_weak(&a->used, &used, used + bytes));
     return true;
@@ -33,9 +38,11 @@ static bool take(struct ms_admission *a, size_t bytes)
 
 bool ms_admission_try(struct ms_admission *a, size_t bytes)
 {
+    if (bytes <= SMALL)
+        return take(a, bytes, a->limit + a->limit / SMALL_SHARE);
     if (atomic_load(&a->waiting))
         return false;
-    return take(a, bytes);
+    return take(a, bytes, a->limit);
 }
 
 static void unlink_wait(struct ms_admission *a, struct ms_admission_wait *w)
@@ -58,7 +65,7 @@ static void serve(struct ms_admission *a)
     for (;;) {
         pthread_mutex_lock(&a->lock);
         struct ms_admission_wait *w = a->first;
-        if (!w || !take(a, w->bytes)) {
+        if (!w || !take(a, w->bytes, a->limit)) {
             pthread_mutex_unlock(&a->lock);
             return;
         }

@@ -32,7 +32,8 @@ struct ms_admission {
 void ms_admission_init(struct ms_admission *a, size_t limit);
 void ms_admission_done(struct ms_admission *a);
 
-/* Takes bytes at once, or not. Never overtakes those who wait. */
+/* Takes bytes at once, or not. Up to 1 MiB may overtake those who wait, out of a reserve of an
+ * eighth of the limit; more never does. */
 bool ms_admission_try(struct ms_admission *a, size_t bytes);
 /* Takes bytes (true), or queues w, whose ready() is called when they are taken (false). */
 bool ms_admission_wait(struct ms_admission *a, struct ms_admission_wait *w, size_t bytes);

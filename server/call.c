@@ -186,6 +186,10 @@ const char *ms_call_header(struct ms_call *c, const char *name)
 
 bool ms_call_charge(struct ms_call *c, size_t bytes)
 {
+    if (bytes <= c->prepaid) {
+        c->prepaid -= bytes;
+        return true;
+    }
     if (!ms_admission_try(&c->srv->admission, bytes))
         return false;
     c->charged += bytes;

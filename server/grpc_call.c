@@ -407,9 +407,10 @@ static void on_unary(struct ms_grpc_call *g)
     struct ms_call *c = &g->base;
 
     unlist_reading(g);
-    if (g->reserved) { /* keep what the message takes, give back the rest */
+    if (g->reserved) { /* keep what the message and its tensors take, give back the rest */
         size_t len = g->payload ? grpc_byte_buffer_length(g->payload) : 0;
-        size_t keep = len < g->reserved ? len : g->reserved;
+        size_t keep = len < g->reserved / 2 ? len * 2 : g->reserved;
+        c->prepaid = keep > len ? keep - len : 0;
         ms_admission_give(&c->srv->admission, g->reserved - keep);
         c->charged += keep;
         g->reserved = 0;

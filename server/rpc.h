@@ -137,6 +137,7 @@ struct ms_call {
     bool handled;   /* the handler has been entered: it ends the call */
     bool counted;   /* in srv->in_flight */
     size_t charged; /* bytes of srv->admission that this call holds; given back at its end */
+    size_t prepaid; /* of these, not yet spent: room for the request in its decoded form */
     atomic_int refs;
     atomic_bool ended;
 };
