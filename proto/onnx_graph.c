@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* onnx_graph.c - bodies of the file into graphs: names, claims about them, sub-graphs, functions.
- *
- * A local function is put in place of the node that calls it: its nodes go into the caller's graph
- * under names with the call's own prefix, in a scope of their own. */
+/* onnx_graph.c - bodies of the file into graphs: names, what the file claims of them, sub-graphs.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -136,7 +134,7 @@ ms_code onnx_lookup(struct onnx_scope *s, struct ms_bytes name, struct ms_value 
     return MS_OK;
 }
 
-static ms_code lookup_present(struct onnx_scope *s, struct ms_bytes name, struct ms_value **out)
+ms_code onnx_lookup_present(struct onnx_scope *s, struct ms_bytes name, struct ms_value **out)
 {
     MS_TRY(onnx_lookup(s, name, out));
     return *out ? MS_OK : fail_name(s->r, name, "is left out, but something must give it");
@@ -177,8 +175,10 @@ static ms_code claim(struct onnx_scope *s, const struct onnx_value_info *vi, str
     return MS_OK;
 }
 
-static ms_code put_name(struct onnx_scope *s, struct ms_bytes name, struct ms_value *v)
+ms_code onnx_put_name(struct onnx_scope *s, struct ms_bytes name, struct ms_value *v)
 {
+    if (!v)
+        v = (struct ms_value *)(uintptr_t)&absent;
     if (name.len == 0)
         return ms_fail(s->r->err, MS_INVALID_ARGUMENT, "a value has no name");
     if (ms_map_get(&s->names, (const char *)name.data, name.len))
@@ -197,7 +197,7 @@ ms_code onnx_bind(struct onnx_scope *s, struct ms_bytes name, struct ms_value *v
     if (!full)
         return oom(s->r);
     ms_value_rename(v, full);
-    MS_TRY(put_name(s, name, v));
+    MS_TRY(onnx_put_name(s, name, v));
     return vi ? claim(s, vi, v) : MS_OK;
 }
 
@@ -211,15 +211,13 @@ static ms_code add_claims(struct onnx_scope *s, const struct onnx_value_info *v,
     return MS_OK;
 }
 
-static void scope_done(struct onnx_scope *s)
+void onnx_scope_done(struct onnx_scope *s)
 {
     ms_map_done(&s->names);
     ms_map_done(&s->claims);
 }
 
 /* ---- nodes ---- */
-
-static ms_code read_nodes(struct onnx_scope *s, const struct onnx_node *nodes, size_t n);
 
 static ms_code read_operator(struct onnx_scope *s, const struct onnx_node *n, size_t number)
 {
@@ -231,128 +229,7 @@ static ms_code read_operator(struct onnx_scope *s, const struct onnx_node *n, si
     return row ? row->lower(&site) : onnx_site_make(&site);
 }
 
-/* ---- local functions ---- */
-
-bool onnx_is_standard(struct ms_bytes domain)
-{
-    return domain.len == 0 || ms_bytes_eq(domain, "ai.onnx");
-}
-
-int64_t onnx_standard_opset(const struct onnx_opset *v, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (onnx_is_standard(v[i].domain))
-            return v[i].version;
-    return 0;
-}
-
-size_t onnx_function_key(char *dst, size_t size, struct ms_bytes domain, struct ms_bytes name,
-                         struct ms_bytes overload)
-{
-    const struct ms_bytes part[] = {onnx_is_standard(domain) ? ms_bytes(NULL, 0) : domain, name,
-                                    overload};
-    size_t at = 0;
-
-    for (int i = 0; i < 3; i++) {
-        if (part[i].len >= size - at)
-            return 0;
-        if (part[i].len > 0)
-            memcpy(dst + at, part[i].data, part[i].len);
-        at += part[i].len;
-        dst[at++] = '\0';
-    }
-    return at;
-}
-
-const struct onnx_function *onnx_function_of(const struct onnx_reader *r, const struct onnx_node *n)
-{
-    char key[ONNX_MAX_KEY];
-    size_t len;
-
-    if (r->model->functions.n == 0)
-        return NULL;
-    len = onnx_function_key(key, sizeof key, n->domain, n->op, n->overload);
-    return len > 0 ? ms_map_get(&r->functions, key, len) : NULL;
-}
-
-/* Formal inputs answer to the call's values. */
-static ms_code bind_arguments(struct onnx_scope *in, struct onnx_scope *outer,
-                              const struct onnx_call *c)
-{
-    if (c->node->in.n > c->f->in.n || c->node->out.n > c->f->out.n)
-        return ms_fail(in->r->err, MS_INVALID_ARGUMENT,
-                       "more inputs or outputs than the function has");
-    for (size_t i = 0; i < c->f->in.n; i++) {
-        struct ms_value *v = NULL;
-
-        if (i < c->node->in.n && c->node->in.v[i].len > 0)
-            MS_TRY(onnx_lookup(outer, c->node->in.v[i], &v));
-        MS_TRY(put_name(in, c->f->in.v[i], v ? v : (struct ms_value *)(uintptr_t)&absent));
-    }
-    return MS_OK;
-}
-
-/* The function's results answer to the call's names. A value that is not the function's own, or was
- * given a name already, is passed on through Identity, so that every name has a value. */
-static ms_code bind_results(struct onnx_scope *in, struct onnx_scope *outer,
-                            const struct onnx_call *c)
-{
-    for (size_t i = 0; i < c->node->out.n; i++) {
-        struct ms_value *v;
-
-        if (c->node->out.v[i].len == 0)
-            continue;
-        MS_TRY(lookup_present(in, c->f->out.v[i], &v));
-        if (!v->producer || strncmp(v->name, in->prefix, strlen(in->prefix)) != 0) {
-            v = ms_graph_op(in->g, NULL, "Identity", &v, 1);
-            if (!v)
-                return ms_fail(in->r->err, MS_UNIMPLEMENTED, "operator Identity is not supported");
-            onnx_site_facts(v->producer);
-        }
-        MS_TRY(onnx_bind(outer, c->node->out.v[i], v));
-    }
-    return MS_OK;
-}
-
-static ms_code fill_call(struct onnx_scope *in, struct onnx_scope *outer, const struct onnx_call *c)
-{
-    MS_TRY(bind_arguments(in, outer, c));
-    MS_TRY(read_nodes(in, c->f->nodes.v, c->f->nodes.n));
-    return bind_results(in, outer, c);
-}
-
-static ms_code read_call(struct onnx_scope *outer, const struct onnx_node *n, size_t number,
-                         const struct onnx_function *f)
-{
-    struct onnx_reader *r = outer->r;
-    const struct onnx_call call = {
-        .outer = outer->call, .f = f, .node = n, .depth = outer->call ? outer->call->depth + 1 : 1};
-    struct onnx_scope in = {.r = r,
-                            .g = outer->g,
-                            .call = &call,
-                            .opset = onnx_standard_opset(f->opsets.v, f->opsets.n)};
-    ms_code code;
-
-    for (const struct onnx_call *c = outer->call; c; c = c->outer)
-        if (c->f == f)
-            return onnx_node_fail(r, n, number, MS_INVALID_ARGUMENT, "the function calls itself");
-    if (call.depth > ONNX_MAX_CALLS)
-        return onnx_node_fail(r, n, number, MS_INVALID_ARGUMENT,
-                              "more than %d calls inside each other", ONNX_MAX_CALLS);
-    in.prefix = ms_arena_printf(r->arena, "%s%.*s#%u/", outer->prefix,
-                                (int)(n->name.len < 64 ? n->name.len : 64),
-                                n->name.len ? (const char *)n->name.data : "", r->calls++);
-    code = in.prefix ? fill_call(&in, outer, &call) : oom(r);
-    scope_done(&in);
-    if (code != MS_OK &&
-        !outer->call) { /* the call in the model's own graph is enough of a place */
-        ms_err_prefix(r->err, "in the function");
-        onnx_node_prefix(r, n, number);
-    }
-    return code;
-}
-
-static ms_code read_nodes(struct onnx_scope *s, const struct onnx_node *nodes, size_t n)
+ms_code onnx_read_nodes(struct onnx_scope *s, const struct onnx_node *nodes, size_t n)
 {
     const uint32_t *order;
 
@@ -365,7 +242,7 @@ static ms_code read_nodes(struct onnx_scope *s, const struct onnx_node *nodes, s
             return onnx_node_fail(s->r, node, order[k], MS_RESOURCE_EXHAUSTED,
                                   "the model grows beyond the nodes allowed");
         s->r->nodes_left--;
-        MS_TRY(f ? read_call(s, node, order[k], f) : read_operator(s, node, order[k]));
+        MS_TRY(f ? onnx_read_call(s, node, order[k], f) : read_operator(s, node, order[k]));
     }
     return MS_OK;
 }
@@ -417,7 +294,7 @@ static ms_code read_outputs(struct onnx_scope *s, const struct onnx_graph *og)
     for (size_t i = 0; i < og->out.n; i++) {
         struct ms_value *v;
 
-        MS_TRY(lookup_present(s, og->out.v[i].name, &v));
+        MS_TRY(onnx_lookup_present(s, og->out.v[i].name, &v));
         MS_TRY(ms_graph_add_output(s->g, v, s->r->err));
     }
     return MS_OK;
@@ -450,10 +327,10 @@ ms_code onnx_read_main(struct onnx_reader *r, struct ms_graph **out)
         return oom(r);
     code = read_head(&s, og);
     if (code == MS_OK)
-        code = read_nodes(&s, og->nodes.v, og->nodes.n);
+        code = onnx_read_nodes(&s, og->nodes.v, og->nodes.n);
     if (code == MS_OK)
         code = read_outputs(&s, og);
-    scope_done(&s);
+    onnx_scope_done(&s);
     *out = s.g;
     return code;
 }
@@ -467,7 +344,7 @@ static ms_code bind_captured(struct onnx_scope *s, struct onnx_scope *outer,
 
         MS_TRY(onnx_lookup(outer, names[i], &from));
         if (!from) {
-            MS_TRY(put_name(s, names[i], (struct ms_value *)(uintptr_t)&absent));
+            MS_TRY(onnx_put_name(s, names[i], NULL));
             continue;
         }
         v = from->constant ? ms_graph_constant(s->g, NULL, from->constant)
@@ -484,7 +361,7 @@ static ms_code fill_sub(struct onnx_scope *s, struct onnx_scope *outer, const st
 {
     MS_TRY(read_head(s, og));
     MS_TRY(bind_captured(s, outer, captured, n_captured));
-    MS_TRY(read_nodes(s, og->nodes.v, og->nodes.n));
+    MS_TRY(onnx_read_nodes(s, og->nodes.v, og->nodes.n));
     return read_outputs(s, og);
 }
 
@@ -502,7 +379,7 @@ ms_code onnx_read_sub(struct onnx_scope *outer, const struct onnx_graph *og, con
         return ms_fail(s.r->err, MS_INVALID_ARGUMENT, "more than %d graphs inside each other",
                        s.r->lim->max_graph_depth);
     code = fill_sub(&s, outer, og, captured, n_captured);
-    scope_done(&s);
+    onnx_scope_done(&s);
     *out = s.g;
     return code;
 }

@@ -8,11 +8,6 @@
 
 #include "proto/onnx_read.h"
 
-static ms_code oom(struct onnx_site *s)
-{
-    return ms_fail_oom(s->scope->r->err, "graph", s->scope->g->arena->used);
-}
-
 static int rank_of(const struct ms_value *v)
 {
     return v ? v->shape.rank : -1;
@@ -27,7 +22,7 @@ static ms_code op_with_int(struct onnx_site *s, const char *op, struct ms_value 
     if (!n)
         return s->scope->r->err->code;
     if (!ms_attr_set_int(n, attr, value))
-        return oom(s);
+        return onnx_site_oom(s);
     onnx_site_facts(n);
     *out = n->out[0];
     return MS_OK;
@@ -39,80 +34,6 @@ static ms_code need_inputs(struct onnx_site *s, int n)
         if (!onnx_site_in(s, i))
             return onnx_site_fail(s, MS_INVALID_ARGUMENT, "input %d is missing", i);
     return MS_OK;
-}
-
-/* ---- Constant ---- */
-
-static ms_code constant_strings(struct onnx_site *s, const struct ms_bytes *v, size_t n, int rank,
-                                struct ms_value **out)
-{
-    const int64_t dim = (int64_t)n;
-    const struct ms_shape shape = ms_shape_of(rank, &dim);
-
-    *out = ms_graph_const_copy(s->scope->g, NULL, MS_STRING, &shape, v);
-    return *out ? MS_OK : oom(s);
-}
-
-static ms_code constant_list(struct onnx_site *s, const struct onnx_attr *a, struct ms_value **out)
-{
-    const int64_t type = onnx_attr_type(a);
-    const int64_t dim = (int64_t)(type == ONNX_FLOATS ? a->floats.n : a->ints.n);
-    const struct ms_shape shape = ms_shape_of(1, &dim);
-
-    *out = type == ONNX_FLOATS ? ms_graph_const_copy(s->scope->g, NULL, MS_F32, &shape, a->floats.v)
-                               : ms_graph_const_copy(s->scope->g, NULL, MS_I64, &shape, a->ints.v);
-    return *out ? MS_OK : oom(s);
-}
-
-static ms_code constant_tensor(struct onnx_site *s, const struct onnx_attr *a,
-                               struct ms_value **out)
-{
-    struct onnx_reader *r = s->scope->r;
-    const struct ms_tensor *m;
-
-    if (!a->t)
-        return onnx_site_fail(s, MS_INVALID_ARGUMENT, "has no value");
-    if (onnx_tensor_make(a->t, &r->files, r->arena, &m, r->err) != MS_OK)
-        return onnx_node_prefix(r, s->node, s->number);
-    *out = ms_graph_constant(s->scope->g, NULL, m);
-    return *out ? MS_OK : oom(s);
-}
-
-/* A weight like any other: no node is made. */
-static ms_code lower_constant(struct onnx_site *s)
-{
-    const struct onnx_attr *a = NULL;
-    const struct ms_shape scalar = ms_shape_scalar();
-    struct ms_value *v = NULL;
-
-    for (int i = 0; i < s->n_attrs && !a; i++)
-        a = s->attr[i];
-    if (!a || s->n_attrs != 1)
-        return onnx_site_fail(s, MS_INVALID_ARGUMENT, "must have one value");
-    switch (onnx_attr_type(a)) {
-    case ONNX_TENSOR:
-        MS_TRY(constant_tensor(s, a, &v));
-        break;
-    case ONNX_FLOAT:
-        v = ms_graph_const_f32(s->scope->g, NULL, a->f);
-        break;
-    case ONNX_INT:
-        v = ms_graph_const_copy(s->scope->g, NULL, MS_I64, &scalar, &a->i);
-        break;
-    case ONNX_FLOATS:
-    case ONNX_INTS:
-        MS_TRY(constant_list(s, a, &v));
-        break;
-    case ONNX_STRING:
-        MS_TRY(constant_strings(s, &a->s, 1, 0, &v));
-        break;
-    case ONNX_STRINGS:
-        MS_TRY(constant_strings(s, a->strings.v, a->strings.n, 1, &v));
-        break;
-    default:
-        return onnx_site_fail(s, MS_UNIMPLEMENTED, "this kind of value is not supported");
-    }
-    return v ? onnx_site_out(s, 0, v) : oom(s);
 }
 
 /* ---- Softmax, LogSoftmax, Hardmax before opset 13 ---- */
@@ -161,14 +82,14 @@ static ms_code dropout_mask(struct onnx_site *s, struct ms_value *x, struct ms_v
     data = as_float ? ms_graph_const_copy(s->scope->g, NULL, MS_F32, &one, &f)
                     : ms_graph_const_copy(s->scope->g, NULL, MS_BOOL, &one, &b);
     if (!data)
-        return oom(s);
+        return onnx_site_oom(s);
     MS_TRY(onnx_site_op(s, "Shape", &x, 1, &shape));
     n = onnx_site_node(s, "ConstantOfShape", &shape, 1, 1);
     if (!n)
         return s->scope->r->err->code;
     if (!ms_attr_set(n, &(struct ms_attr){
                             .name = "value", .type = MS_ATTR_TENSOR, .tensor = data->constant}))
-        return oom(s);
+        return onnx_site_oom(s);
     onnx_site_facts(n);
     *mask = n->out[0];
     return MS_OK;
@@ -207,7 +128,7 @@ static ms_code float_list(struct onnx_site *s, const float *v, size_t n, struct 
     const struct ms_shape shape = ms_shape_of(1, &dim);
 
     *out = ms_graph_const_copy(s->scope->g, NULL, MS_F32, &shape, v);
-    return *out ? MS_OK : oom(s);
+    return *out ? MS_OK : onnx_site_oom(s);
 }
 
 static ms_code upsample_scales(struct onnx_site *s, struct ms_value **scales)
@@ -407,7 +328,7 @@ static ms_code lower_old_group_norm(struct onnx_site *s)
 }
 
 static const struct onnx_lowering lowerings[] = {
-    {"Constant", 1, 99, "", lower_constant},
+    {"Constant", 1, 99, "", onnx_lower_constant},
     {"Softmax", 1, 12, "Softmax Flatten Shape Reshape", lower_coerced},
     {"LogSoftmax", 1, 12, "LogSoftmax Flatten Shape Reshape", lower_coerced},
     {"Hardmax", 1, 12, "Hardmax Flatten Shape Reshape", lower_coerced},

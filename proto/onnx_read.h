@@ -3,10 +3,13 @@
  *
  *     onnx.c         sniff, scan, decode, what is missing, the format's record
  *     onnx_names.c   which names a body reads from outside; order of its nodes
- *     onnx_graph.c   bodies -> ms_graph: names, claims, sub-graphs, local functions
- *     onnx_site.c    one node being read: its operands, attributes, outputs
+ *     onnx_graph.c   bodies -> ms_graph: names, claims, sub-graphs
+ *     onnx_call.c    local functions, put in place of the nodes that call them
+ *     onnx_site.c    one node being read: its operands and outputs (onnx_attr.c: its attributes,
+ *                    onnx_capture.c: its graphs)
  *     onnx_rules.c   older opsets, as a table of small repairs
  *     onnx_lower.c   older opsets and other operators that need a few nodes of their own
+ *                    (onnx_constant.c: or none)
  *
  * "Body" is what main graph, sub-graphs and functions have in common: a run of nodes. */
 #ifndef MS_PROTO_ONNX_READ_H
@@ -80,6 +83,26 @@ ms_code onnx_lookup(struct onnx_scope *s, struct ms_bytes name,
                     struct ms_value **out) MS_WARN_UNUSED;
 /* Makes v answer to a name from now on, renames it, and notes the file's claim about it. */
 ms_code onnx_bind(struct onnx_scope *s, struct ms_bytes name, struct ms_value *v) MS_WARN_UNUSED;
+/* The same where something must be there: an error for what is left out. */
+ms_code onnx_lookup_present(struct onnx_scope *s, struct ms_bytes name,
+                            struct ms_value **out) MS_WARN_UNUSED;
+/* Makes v (NULL: nothing, left out) answer to a name in this scope; refused if there is one. */
+ms_code onnx_put_name(struct onnx_scope *s, struct ms_bytes name,
+                      struct ms_value *v) MS_WARN_UNUSED;
+/* Nodes of a body, in an order that works. */
+ms_code onnx_read_nodes(struct onnx_scope *s, const struct onnx_node *nodes,
+                        size_t n) MS_WARN_UNUSED;
+void onnx_scope_done(struct onnx_scope *s);
+/* "node 17 'conv2' (Conv)" of a node that is not in the graph yet. */
+ms_code onnx_node_fail(struct onnx_reader *r, const struct onnx_node *n, size_t number,
+                       ms_code code, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/* Puts the node's label in front of r->err and returns its code. */
+ms_code onnx_node_prefix(struct onnx_reader *r, const struct onnx_node *n, size_t number);
+
+/* ---- onnx_call.c ---- */
+
+/* Is the domain that of the standard's operators? */
+bool onnx_is_standard(struct ms_bytes domain);
 /* The local function that a node calls; NULL if it is an operator. */
 const struct onnx_function *onnx_function_of(const struct onnx_reader *r,
                                              const struct onnx_node *n);
@@ -88,15 +111,11 @@ const struct onnx_function *onnx_function_of(const struct onnx_reader *r,
 size_t onnx_function_key(char *dst, size_t size, struct ms_bytes domain, struct ms_bytes name,
                          struct ms_bytes overload);
 int64_t onnx_standard_opset(const struct onnx_opset *v, size_t n); /* 0: ai.onnx is not imported */
-/* Is the domain that of the standard's operators? */
-bool onnx_is_standard(struct ms_bytes domain);
-/* "node 17 'conv2' (Conv)" of a node that is not in the graph yet. */
-ms_code onnx_node_fail(struct onnx_reader *r, const struct onnx_node *n, size_t number,
-                       ms_code code, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
-/* Puts the node's label in front of r->err and returns its code. */
-ms_code onnx_node_prefix(struct onnx_reader *r, const struct onnx_node *n, size_t number);
+/* Reads function f in place of node n. */
+ms_code onnx_read_call(struct onnx_scope *outer, const struct onnx_node *n, size_t number,
+                       const struct onnx_function *f) MS_WARN_UNUSED;
 
-/* ---- onnx_site.c ---- */
+/* ---- onnx_site.c, onnx_attr.c, onnx_capture.c ---- */
 
 #define ONNX_MAX_SPARE 8 /* operands that lowering may add behind those of the file */
 
@@ -122,6 +141,8 @@ ms_code onnx_site_open(struct onnx_scope *scope, const struct onnx_node *n, size
 ms_code onnx_site_fail(struct onnx_site *s, ms_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+ms_code onnx_site_oom(struct onnx_site *s); /* fails with "out of memory" */
+
 /* The file's attribute, NULL if absent or used up; take: it is used up. */
 const struct onnx_attr *onnx_site_attr(struct onnx_site *s, const char *name, bool take);
 int64_t onnx_attr_type(const struct onnx_attr *a); /* also where old files leave the type out */
@@ -131,6 +152,17 @@ ms_code onnx_site_take_int(struct onnx_site *s, const char *name, int64_t def,
 /* Attribute of the node to be made. */
 void onnx_site_set_int(struct onnx_site *s, const char *name, int64_t v);
 void onnx_site_set_str(struct onnx_site *s, const char *name, const char *v);
+
+/* The record's row for an attribute of the file; NULL if the operator has none of that name. */
+const struct ms_attr_spec *onnx_find_spec(const struct ms_op *op, struct ms_bytes name);
+/* Gives the node all attributes that are not used up, and those that were set. */
+ms_code onnx_site_set_attrs(struct onnx_site *s, struct ms_node *n) MS_WARN_UNUSED;
+/* Reads the graphs among the attributes (subs: one slot for each attribute) and appends what they
+ * capture to the inputs; then gives them to the node. */
+ms_code onnx_site_read_graphs(struct onnx_site *s, const struct ms_op *op,
+                              struct ms_graph **subs) MS_WARN_UNUSED;
+ms_code onnx_site_set_graphs(struct onnx_site *s, struct ms_node *n,
+                             struct ms_graph *const *subs) MS_WARN_UNUSED;
 
 struct ms_value *onnx_site_in(const struct onnx_site *s, int i); /* NULL if left out */
 ms_code onnx_site_set_in(struct onnx_site *s, int i, struct ms_value *v) MS_WARN_UNUSED;
@@ -164,6 +196,7 @@ struct onnx_lowering {
     const char *makes; /* operators that must exist, separated by spaces; "" = none */
     ms_code (*lower)(struct onnx_site *s);
 };
+ms_code onnx_lower_constant(struct onnx_site *s) MS_WARN_UNUSED; /* onnx_constant.c */
 /* The row for a standard operator at an opset; NULL: it is made as it is. */
 const struct onnx_lowering *onnx_lowering_find(struct ms_bytes op, int64_t opset);
 /* The name that an operator of that opset has today; NULL: the same. */

@@ -22,7 +22,7 @@ ms_code onnx_site_fail(struct onnx_site *s, ms_code code, const char *fmt, ...)
     return onnx_node_prefix(s->scope->r, s->node, s->number);
 }
 
-static ms_code oom(struct onnx_site *s)
+ms_code onnx_site_oom(struct onnx_site *s)
 {
     return ms_fail_oom(s->scope->r->err, "graph", s->scope->g->arena->used);
 }
@@ -42,7 +42,7 @@ static ms_code open_inputs(struct onnx_site *s)
     s->cap_in = s->n_in + ONNX_MAX_SPARE;
     s->in = ms_arena_array(s->scope->r->tmp, (size_t)s->cap_in, sizeof(struct ms_value *));
     if (!s->in)
-        return oom(s);
+        return onnx_site_oom(s);
     for (size_t i = 0; i < count; i++)
         if (n->in.v[i].len > 0 && onnx_lookup(s->scope, n->in.v[i], &s->in[i]) != MS_OK)
             return onnx_node_prefix(s->scope->r, n, s->number);
@@ -107,215 +107,9 @@ ms_code onnx_site_open(struct onnx_scope *scope, const struct onnx_node *n, size
         s->n_out--;
     s->op = ms_arena_strndup(scope->r->tmp, n->op.data, n->op.len);
     if (!s->op)
-        return oom(s);
+        return onnx_site_oom(s);
     MS_TRY(open_inputs(s));
     return open_attrs(s);
-}
-
-/* ---- attributes ---- */
-
-int64_t onnx_attr_type(const struct onnx_attr *a)
-{
-    if (a->type != 0)
-        return a->type;
-    if (a->t) /* IR version 1 has no types */
-        return ONNX_TENSOR;
-    if (a->g)
-        return ONNX_GRAPH;
-    if (a->floats.n)
-        return ONNX_FLOATS;
-    if (a->ints.n)
-        return ONNX_INTS;
-    if (a->strings.n)
-        return ONNX_STRINGS;
-    if (ms_wire_has(&a->head, 4))
-        return ONNX_STRING;
-    return ms_wire_has(&a->head, 2) ? ONNX_FLOAT : ONNX_INT;
-}
-
-const struct onnx_attr *onnx_site_attr(struct onnx_site *s, const char *name, bool take)
-{
-    for (int i = 0; i < s->n_attrs; i++) {
-        const struct onnx_attr *a = s->attr[i];
-
-        if (!a || !ms_bytes_eq(s->attr_name[i], name))
-            continue;
-        if (take)
-            s->attr[i] = NULL;
-        return a;
-    }
-    return NULL;
-}
-
-ms_code onnx_site_take_int(struct onnx_site *s, const char *name, int64_t def, int64_t *v)
-{
-    const struct onnx_attr *a = onnx_site_attr(s, name, true);
-
-    *v = def;
-    if (!a)
-        return MS_OK;
-    if (onnx_attr_type(a) != ONNX_INT)
-        return onnx_site_fail(s, MS_INVALID_ARGUMENT, "attribute '%s' must be an int", name);
-    *v = a->i;
-    return MS_OK;
-}
-
-static struct ms_attr *own_attr(struct onnx_site *s, const char *name)
-{
-    for (int i = 0; i < s->n_own; i++)
-        if (strcmp(s->own[i].name, name) == 0)
-            return &s->own[i];
-    if (s->n_own == (int)(sizeof s->own / sizeof *s->own))
-        return &s->own[0]; /* no lowering sets that many */
-    return &s->own[s->n_own++];
-}
-
-void onnx_site_set_int(struct onnx_site *s, const char *name, int64_t v)
-{
-    *own_attr(s, name) = (struct ms_attr){.name = name, .type = MS_ATTR_INT, .i = v};
-}
-
-void onnx_site_set_str(struct onnx_site *s, const char *name, const char *v)
-{
-    *own_attr(s, name) =
-        (struct ms_attr){.name = name, .type = MS_ATTR_STRING, .s = ms_bytes(v, strlen(v))};
-}
-
-/* "a|b|c" holds the word. */
-static bool is_choice(const char *choices, const char *word)
-{
-    const size_t len = strlen(word);
-
-    for (const char *p = choices; *p; p += *p == '|') {
-        const size_t n = strcspn(p, "|");
-
-        if (n == len && memcmp(p, word, n) == 0)
-            return true;
-        p += n;
-    }
-    return false;
-}
-
-/* A dtype that the file gives as a number, and the operator's record wants by name. */
-static ms_code convert_dtype(struct onnx_site *s, const struct ms_attr_spec *spec, int64_t code,
-                             struct ms_attr *to)
-{
-    const enum ms_dtype t = onnx_dtype(code);
-
-    if (t == MS_DTYPE_NONE || (spec->choices && !is_choice(spec->choices, ms_dtype_name(t))))
-        return onnx_site_fail(s, MS_UNIMPLEMENTED,
-                              "attribute %s: element type %lld (%s) is not supported", spec->name,
-                              (long long)code, onnx_dtype_name(code));
-    to->type = MS_ATTR_STRING;
-    to->s = ms_bytes(ms_dtype_name(t), strlen(ms_dtype_name(t)));
-    return MS_OK;
-}
-
-static ms_code convert_floats(struct onnx_site *s, const struct onnx_attr *a, struct ms_attr *to)
-{
-    double *v = ms_arena_array(s->scope->r->tmp, a->floats.n, sizeof *v);
-
-    if (!v)
-        return oom(s);
-    for (size_t i = 0; i < a->floats.n; i++)
-        v[i] = (double)a->floats.v[i];
-    to->type = MS_ATTR_FLOATS;
-    to->n = (int)a->floats.n;
-    to->floats = v;
-    return MS_OK;
-}
-
-static ms_code convert_tensor(struct onnx_site *s, const struct onnx_attr *a, struct ms_attr *to)
-{
-    struct onnx_reader *r = s->scope->r;
-
-    if (!a->t)
-        return onnx_site_fail(s, MS_INVALID_ARGUMENT, "attribute '%s' has no tensor", to->name);
-    to->type = MS_ATTR_TENSOR;
-    if (onnx_tensor_make(a->t, &r->files, r->arena, &to->tensor, r->err) == MS_OK)
-        return MS_OK;
-    ms_err_prefix(r->err, "attribute %s", to->name);
-    return onnx_node_prefix(r, s->node, s->number);
-}
-
-/* The file's attribute as one of ours, for a row of the operator's table. Graphs come elsewhere. */
-static ms_code convert(struct onnx_site *s, const struct onnx_attr *a,
-                       const struct ms_attr_spec *spec, struct ms_attr *to)
-{
-    const int64_t type = onnx_attr_type(a);
-
-    *to = (struct ms_attr){.name = spec->name};
-    if (a->floats.n > INT32_MAX || a->ints.n > INT32_MAX || a->strings.n > INT32_MAX)
-        return onnx_site_fail(s, MS_INVALID_ARGUMENT, "attribute %s is too long", spec->name);
-    switch (type) {
-    case ONNX_INT:
-        if (spec->type == MS_ATTR_STRING)
-            return convert_dtype(s, spec, a->i, to);
-        to->type = MS_ATTR_INT;
-        to->i = a->i;
-        return MS_OK;
-    case ONNX_FLOAT:
-        to->type = MS_ATTR_FLOAT;
-        to->f = (double)a->f;
-        return MS_OK;
-    case ONNX_STRING:
-        to->type = MS_ATTR_STRING;
-        to->s = a->s;
-        return MS_OK;
-    case ONNX_INTS:
-        to->type = MS_ATTR_INTS;
-        to->n = (int)a->ints.n;
-        to->ints = a->ints.v;
-        return MS_OK;
-    case ONNX_FLOATS:
-        return convert_floats(s, a, to);
-    case ONNX_STRINGS:
-        to->type = MS_ATTR_STRINGS;
-        to->n = (int)a->strings.n;
-        to->strings = a->strings.v;
-        return MS_OK;
-    case ONNX_TENSOR:
-        return convert_tensor(s, a, to);
-    default:
-        return onnx_site_fail(s, MS_UNIMPLEMENTED,
-                              "attribute %s has type %lld, which is not supported", spec->name,
-                              (long long)type);
-    }
-}
-
-static const struct ms_attr_spec *find_spec(const struct ms_op *op, struct ms_bytes name)
-{
-    for (const struct ms_attr_spec *spec = op->attrs; spec && spec->name; spec++)
-        if (ms_bytes_eq(name, spec->name))
-            return spec;
-    return NULL;
-}
-
-static ms_code set_attrs(struct onnx_site *s, struct ms_node *n)
-{
-    for (int i = 0; i < s->n_attrs; i++) {
-        const struct ms_attr_spec *spec;
-        struct ms_attr a;
-        char text[124];
-
-        if (!s->attr[i] || onnx_attr_type(s->attr[i]) == ONNX_GRAPH)
-            continue;
-        spec = find_spec(n->op, s->attr_name[i]);
-        if (!spec)
-            return onnx_site_fail(
-                s, MS_UNIMPLEMENTED, "attribute '%s' is not supported",
-                ms_escape(text, sizeof text, s->attr_name[i].data, s->attr_name[i].len));
-        if (spec->type == MS_ATTR_STRING && onnx_attr_type(s->attr[i]) == ONNX_INT &&
-            s->attr[i]->i == 0)
-            continue; /* an element type of 0 says nothing */
-        MS_TRY(convert(s, s->attr[i], spec, &a));
-        if (!ms_attr_set(n, &a))
-            return oom(s);
-    }
-    for (int i = 0; i < s->n_own; i++)
-        if (!ms_attr_set(n, &s->own[i]))
-            return oom(s);
-    return MS_OK;
 }
 
 /* ---- operands and nodes ---- */
@@ -391,7 +185,7 @@ struct ms_node *onnx_site_node(struct onnx_site *s, const char *op, struct ms_va
                            s->node->name.len ? (const char *)s->node->name.data : "");
     n = name ? ms_graph_node(s->scope->g, NULL, record, NULL, in, n_in, n_out) : NULL;
     if (!n) {
-        oom(s);
+        onnx_site_oom(s);
         return NULL;
     }
     n->name = name;
@@ -416,7 +210,7 @@ ms_code onnx_site_op(struct onnx_site *s, const char *op, struct ms_value *const
 ms_code onnx_site_ints(struct onnx_site *s, const int64_t *v, int n, struct ms_value **out)
 {
     *out = ms_graph_const_ints(s->scope->g, NULL, v, n);
-    return *out ? MS_OK : oom(s);
+    return *out ? MS_OK : onnx_site_oom(s);
 }
 
 ms_code onnx_site_scalar(struct onnx_site *s, enum ms_dtype t, double v, struct ms_value **out)
@@ -445,7 +239,7 @@ ms_code onnx_site_scalar(struct onnx_site *s, enum ms_dtype t, double v, struct 
         u.i64 = (int64_t)v;
     }
     *out = ms_graph_const_copy(s->scope->g, NULL, t, &scalar, &u);
-    return *out ? MS_OK : oom(s);
+    return *out ? MS_OK : onnx_site_oom(s);
 }
 
 ms_code onnx_site_out(struct onnx_site *s, int i, struct ms_value *v)
@@ -454,98 +248,6 @@ ms_code onnx_site_out(struct onnx_site *s, int i, struct ms_value *v)
         return MS_OK;
     if (onnx_bind(s->scope, s->node->out.v[i], v) != MS_OK)
         return onnx_node_prefix(s->scope->r, s->node, s->number);
-    return MS_OK;
-}
-
-/* ---- sub-graphs ---- */
-
-/* Outer names that the node's graphs read, each once. Constants too: the sub-graph takes its own.
- */
-static ms_code collect_captures(struct onnx_site *s, struct ms_bytes **names, size_t *n)
-{
-    struct ms_map met = {0};
-    size_t most = 0;
-    ms_code code = MS_OK;
-
-    for (int i = 0; i < s->n_attrs; i++)
-        most += s->attr[i] && s->attr[i]->g ? s->attr[i]->g->n_free : 0;
-    *n = 0;
-    *names = ms_arena_array(s->scope->r->tmp, most, sizeof **names);
-    if (!*names)
-        return oom(s);
-    for (int i = 0; i < s->n_attrs && code == MS_OK; i++) {
-        const struct onnx_graph *g = s->attr[i] ? s->attr[i]->g : NULL;
-
-        for (size_t k = 0; g && k < g->n_free && code == MS_OK; k++) {
-            const struct ms_bytes b = g->free[k];
-
-            if (ms_map_get(&met, (const char *)b.data, b.len))
-                continue;
-            (*names)[(*n)++] = b;
-            if (!ms_map_put(&met, (const char *)b.data, b.len, *names))
-                code = oom(s);
-        }
-    }
-    ms_map_done(&met);
-    return code;
-}
-
-/* Appends the captured values that are no constants to the site's inputs. */
-static ms_code add_captures(struct onnx_site *s, const struct ms_bytes *names, size_t n)
-{
-    struct ms_value **in;
-    int64_t count = 0;
-
-    if (n > INT32_MAX / 2 || (size_t)s->n_in + n > INT32_MAX / 2)
-        return onnx_site_fail(s, MS_INVALID_ARGUMENT, "too many inputs");
-    in = ms_arena_array(s->scope->r->tmp, (size_t)s->n_in + n, sizeof *in);
-    if (!in)
-        return oom(s);
-    if (s->n_in > 0)
-        memcpy(in, s->in, (size_t)s->n_in * sizeof *in);
-    for (size_t i = 0; i < n; i++) {
-        struct ms_value *v;
-
-        if (onnx_lookup(s->scope, names[i], &v) != MS_OK)
-            return onnx_node_prefix(s->scope->r, s->node, s->number);
-        if (v && !v->constant)
-            in[s->n_in + count++] = v;
-    }
-    s->in = in;
-    s->n_in += (int)count;
-    s->cap_in = s->n_in;
-    onnx_site_set_int(s, "captures", count);
-    return MS_OK;
-}
-
-static ms_code read_graphs(struct onnx_site *s, const struct ms_op *op, struct ms_graph **subs)
-{
-    struct ms_bytes *captured;
-    size_t n_captured;
-
-    MS_TRY(collect_captures(s, &captured, &n_captured));
-    while (s->n_in < op->min_in) /* captures come behind all of the operator's own */
-        MS_TRY(onnx_site_set_in(s, s->n_in, NULL));
-    MS_TRY(add_captures(s, captured, n_captured));
-    for (int i = 0; i < s->n_attrs; i++) {
-        const struct ms_attr_spec *spec;
-
-        if (!s->attr[i] || onnx_attr_type(s->attr[i]) != ONNX_GRAPH)
-            continue;
-        spec = find_spec(op, s->attr_name[i]);
-        if (!spec || !s->attr[i]->g)
-            return onnx_site_fail(s, MS_INVALID_ARGUMENT, "a graph attribute that %s does not take",
-                                  op->name);
-        MS_TRY(onnx_read_sub(s->scope, s->attr[i]->g, spec->name, captured, n_captured, &subs[i]));
-    }
-    return MS_OK;
-}
-
-static ms_code set_graphs(struct onnx_site *s, struct ms_node *n, struct ms_graph *const *subs)
-{
-    for (int i = 0; i < s->n_attrs; i++)
-        if (subs[i] && !ms_attr_set_graph(n, find_spec(n->op, s->attr_name[i])->name, subs[i]))
-            return oom(s);
     return MS_OK;
 }
 
@@ -559,13 +261,13 @@ ms_code onnx_site_make(struct onnx_site *s)
     if (!op)
         return onnx_site_fail(s, MS_UNIMPLEMENTED, "operator %s is not supported", s->op);
     if (op->traits & MS_SUBGRAPHS)
-        MS_TRY(read_graphs(s, op, subs));
+        MS_TRY(onnx_site_read_graphs(s, op, subs));
     n_out = s->n_out > op->min_out ? s->n_out : op->min_out;
     n = onnx_site_node(s, s->op, s->in, s->n_in, n_out);
     if (!n)
         return s->scope->r->err->code;
-    MS_TRY(set_graphs(s, n, subs));
-    MS_TRY(set_attrs(s, n));
+    MS_TRY(onnx_site_set_graphs(s, n, subs));
+    MS_TRY(onnx_site_set_attrs(s, n));
     onnx_site_facts(n);
     for (int i = 0; i < s->n_out; i++)
         MS_TRY(onnx_site_out(s, i, n->out[i]));

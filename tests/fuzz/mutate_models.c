@@ -36,6 +36,8 @@ static struct {
     int64_t seconds;
     bool verbose;
     uint64_t by_code[MS_UNAUTHENTICATED + 1], ran, failures;
+    int64_t slowest; /* ns */
+    uint64_t slowest_at;
     struct ms_map texts; /* refusals with numbers and names left out -> count */
     /* for the handlers */
     uint64_t at;
@@ -63,6 +65,13 @@ static void on_signal(int sig)
 }
 
 void __sanitizer_set_death_callback(void (*)(void)) __attribute__((weak));
+
+/* The undefined-behaviour sanitizer has a runtime of its own, which asks this. */
+const char *__ubsan_default_options(void);
+const char *__ubsan_default_options(void)
+{
+    return "abort_on_error=1:print_stacktrace=1";
+}
 
 static void install_handlers(void)
 {
@@ -213,8 +222,13 @@ static void one_case(struct ms_engine *e, const uint8_t *data, size_t len, struc
         ms_model_unref(m);
     }
     alarm(0);
-    if (ms_now() - start > SLOW_S * MS_SEC)
+    const int64_t took = ms_now() - start;
+    if (took > SLOW_S * MS_SEC)
         failure("took longer than allowed", NULL);
+    if (took > all.slowest) {
+        all.slowest = took;
+        all.slowest_at = all.at;
+    }
 }
 
 /* ---- seeds ---- */
@@ -315,6 +329,8 @@ static void report(uint64_t cases, int64_t ns)
     printf("mutate_models: %llu cases from %d files in %.1f s, %llu ran, %llu failures\n",
            (unsigned long long)cases, all.n_seeds, (double)ns / 1e9, (unsigned long long)all.ran,
            (unsigned long long)all.failures);
+    printf("  slowest case %llu: %.0f ms; peak %zu MiB\n", (unsigned long long)all.slowest_at,
+           (double)all.slowest / 1e6, ms_rss_peak_bytes() >> 20);
     for (int i = 0; i <= MS_UNAUTHENTICATED; i++)
         if (all.by_code[i])
             printf("  %-20s %llu\n", ms_code_name((ms_code)i), (unsigned long long)all.by_code[i]);
