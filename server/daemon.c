@@ -127,6 +127,18 @@ static ms_code admin_path(struct ms_daemon *d, struct ms_err *err)
     return MS_OK;
 }
 
+/* A transport that could not listen has freed itself. */
+static ms_code listen_on(struct ms_daemon *d, const struct ms_transport_ops *ops,
+                         const char *const *addr, int n, struct ms_transport **out,
+                         struct ms_err *err)
+{
+    ms_code code = n ? ops->listen(&d->srv, addr, n, out, err) : MS_OK;
+
+    if (code != MS_OK)
+        *out = NULL;
+    return code;
+}
+
 static ms_code listen_grpc(struct ms_daemon *d, struct ms_err *err)
 {
     char admin[160];
@@ -139,13 +151,13 @@ static ms_code listen_grpc(struct ms_daemon *d, struct ms_err *err)
         snprintf(admin, sizeof admin, "unix:%s", d->admin);
         addr[n++] = admin;
     }
-    return n ? ms_transport_grpc.listen(&d->srv, addr, n, &d->grpc, err) : MS_OK;
+    return listen_on(d, &ms_transport_grpc, addr, n, &d->grpc, err);
 }
 
 static ms_code listen_one(struct ms_daemon *d, const struct ms_transport_ops *ops, const char *addr,
                           struct ms_transport **out, struct ms_err *err)
 {
-    return strcmp(addr, "off") == 0 ? MS_OK : ops->listen(&d->srv, &addr, 1, out, err);
+    return listen_on(d, ops, &addr, strcmp(addr, "off") != 0, out, err);
 }
 
 static ms_code start_listeners(struct ms_daemon *d, struct ms_err *err)
