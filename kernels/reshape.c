@@ -85,7 +85,9 @@ static ms_code infer(struct ms_infer *c)
     int n, hole = -1;
 
     MS_TRY(ms_fact_rank(c, 1, 1));
-    if (!ms_infer_ints(c, 1, v, &n)) {
+    if (s->rank == 1 && s->dim[0] == 0) {
+        n = 0; /* contents of no element are known */
+    } else if (!ms_infer_ints(c, 1, v, &n)) {
         if (s->rank != 1 || ms_is_sym(s->dim[0]))
             return ms_fact_unknown(c, 0, c->in[0].dtype);
         if (s->dim[0] > MS_MAX_RANK)

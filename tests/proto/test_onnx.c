@@ -606,6 +606,46 @@ START_TEST(test_old_broadcast)
 }
 END_TEST
 
+START_TEST(test_old_prelu)
+{
+    const float w[3] = {1, 2, 3};
+    struct ms_buf g, t;
+    struct loaded r;
+
+    if (!have_ops("test_old_prelu", "PRelu Unsqueeze"))
+        return;
+    g = graph();
+    t = onnx_raw("w", 1, DIMS(3), w, sizeof w);
+    pb_msg(&g, 5, &t);
+    onnx_node_add(&g, "PRelu", "x,w", "y", NULL);
+    r = good(6, &g, NULL, "Unsqueeze PRelu"); /* [3] for channels of [2,3,4] */
+    ck_assert_int_eq(r.g->last->in[1].value->shape.rank, 2);
+    loaded_done(&r);
+}
+END_TEST
+
+START_TEST(test_old_group_norm)
+{
+    const float w[2] = {1, 2};
+    struct ms_buf g = pb_new(), t, a;
+    struct loaded r;
+
+    if (!have_ops("test_old_group_norm", "GroupNormalization Unsqueeze Expand Reshape"))
+        return;
+    for (int i = 0; i < 2; i++) {
+        t = onnx_raw(i ? "b" : "s", 1, DIMS(2), w, sizeof w);
+        pb_msg(&g, 5, &t);
+    }
+    onnx_value(&g, 11, "x", DIMS(1, 6, 4));
+    onnx_value_typed(&g, 12, "y", 0, -1, NULL);
+    a = with_int("num_groups", 2);
+    onnx_node_add(&g, "GroupNormalization", "x,s,b", "y", &a);
+    r = good(18, &g, NULL, "Unsqueeze Expand Reshape Unsqueeze Expand Reshape GroupNormalization");
+    ck_assert_int_eq(r.g->last->in[1].value->shape.dim[0], 6);
+    loaded_done(&r);
+}
+END_TEST
+
 START_TEST(test_batch_norm)
 {
     struct ms_buf g = graph(), a = pb_new();
@@ -788,6 +828,39 @@ START_TEST(test_nested_if)
     ck_assert_int_eq(ms_attr_int(t->first, "captures"), 1);
     ck_assert_int_eq(ms_attr_graph(t->first, "then_branch")->depth, 2);
     loaded_done(&r);
+}
+END_TEST
+
+/* Graphs inside each other: 16 are read, 17 are refused. */
+START_TEST(test_graph_depth)
+{
+    if (!have_ops("test_graph_depth", "If"))
+        return;
+    for (int depth = 16; depth <= 17; depth++) {
+        struct ms_buf g = branch("Relu", "x", "r"), a, other;
+        char out[8] = "r";
+
+        for (int i = 0; i < depth; i++) {
+            a = pb_new();
+            other = branch("Relu", "x", "e");
+            onnx_attr_graph(&a, "then_branch", &g);
+            onnx_attr_graph(&a, "else_branch", &other);
+            snprintf(out, sizeof out, i == depth - 1 ? "y" : "y%d", i);
+            g = pb_new();
+            if (i == depth - 1) {
+                onnx_value(&g, 11, "x", DIMS(2, 3));
+                onnx_value_typed(&g, 11, "c", 9, 0, NULL);
+            }
+            onnx_value_typed(&g, 12, out, 0, -1, NULL);
+            onnx_node_add(&g, "If", "c", out, &a);
+        }
+        if (depth == 16) {
+            struct loaded r = good(13, &g, NULL, "If");
+            loaded_done(&r);
+        } else {
+            bad(13, &g, NULL, MS_INVALID_ARGUMENT, "more than 16 graphs inside each other");
+        }
+    }
 }
 END_TEST
 
@@ -1078,6 +1151,8 @@ static void add_opsets(TCase *t)
     tcase_add_test(t, test_upsample_and_resize);
     tcase_add_test(t, test_split);
     tcase_add_test(t, test_old_broadcast);
+    tcase_add_test(t, test_old_prelu);
+    tcase_add_test(t, test_old_group_norm);
     tcase_add_test(t, test_batch_norm);
     tcase_add_test(t, test_cast);
     tcase_add_test(t, test_constants);
@@ -1093,6 +1168,7 @@ Suite *suite_onnx(void)
     add_opsets(t);
     tcase_add_test(t, test_if);
     tcase_add_test(t, test_nested_if);
+    tcase_add_test(t, test_graph_depth);
     tcase_add_test(t, test_loop);
     tcase_add_test(t, test_functions);
     tcase_add_test(t, test_function_refusals);
