@@ -20,7 +20,7 @@
         for (size_t i = 0; i < n; i++) {                                                           \
             const T a = pa[i * sa], b = pb[i * sb];                                                \
             bad |= b == 0;                                                                         \
-            y[i] = b == 0 ? 0 : (T)(expr_);                                                        \
+            y[i] = (T)(b == 0 ? 0 : (T)(expr_));                                                   \
         }                                                                                          \
         return bad;                                                                                \
     }
