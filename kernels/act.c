@@ -30,10 +30,12 @@ REF(Elu, x < 0 ? a * expm1(x) : x)
 REF(Erf, erf(x))
 REF(Exp, exp(x))
 REF(Gelu, 0.5 * x * erfc(-x * M_SQRT1_2))
-REF(GeluTanh, 0.5 * x * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))))
+/* x/2 (1 + tanh y) without cancellation where tanh y is near -1 */
+REF(GeluTanh, x / (1 + exp(-2 * sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))))
 REF(HardSigmoid, max2(0, min2(1, a *x + b)))
 REF(HardSwish, x *max2(0, min2(1, x / 6 + 0.5)))
 REF(LeakyRelu, x < 0 ? a * x : x)
+REF(Log, log(x))
 REF(Mish, x *tanh(max2(0, x) + log1p(exp(-fabs(x)))))
 REF(Relu, max2(0, x))
 REF(ScaledTanh, a *tanh(b *x))
@@ -73,6 +75,7 @@ REF(ThresholdedRelu, x > a ? x : 0)
     X(HardSigmoid, false, 0.2, 0.5)                                                                \
     X(HardSwish, false, 0, 0)                                                                      \
     X(LeakyRelu, false, 0.01, 0)                                                                   \
+    X(Log, false, 0, 0)                                                                            \
     X(Mish, false, 0, 0)                                                                           \
     X(Relu, true, 0, 0)                                                                            \
     X(ScaledTanh, false, 1, 1)                                                                     \

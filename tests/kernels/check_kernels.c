@@ -329,6 +329,8 @@ int main(int argc, char **argv)
     }
     if (bench)
         return 0;
+    if (!only || strcmp(only, "activations") == 0)
+        total.failed += kt_check_acts(total.verbose);
     printf("%s: %zu operators, %ld cases, %ld checks, %ld refused, %ld without cases, %ld failed\n",
            ms_isa_name(ms_cpu()->isa), n_ops, total.cases, total.checks, total.refused,
            total.skipped, total.failed);

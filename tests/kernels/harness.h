@@ -80,6 +80,9 @@ void kt_item(const struct kt_case *c, int64_t i, struct kt_case *item);
 int64_t kt_diff(const struct ms_tensor *a, const struct ms_tensor *b, double rel, double abs_max,
                 double floor_abs, double *worst);
 
+/* test_act.c: activation functions over all magnitudes; the number of failures. */
+int kt_check_acts(bool verbose);
+
 /* ---- rows of check_kernels ---- */
 
 /* How to make random cases of an operator: one row an operator, in the test file of its family. */
