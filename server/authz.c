@@ -2,18 +2,42 @@
 /* authz.c - addresses to peers, and the decision. */
 #include "server/authz.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "server/transport.h"
 
+/* The host of "HOST:PORT" or "[HOST]:PORT" or a bare host. */
+static void host_of(const char *addr, char host[64])
+{
+    const char *colon = strrchr(addr, ':');
+    size_t n = colon ? (size_t)(colon - addr) : strlen(addr);
+
+    if (addr[0] == '[') {
+        addr++;
+        n = strcspn(addr, "]");
+    }
+    snprintf(host, 64, "%.*s", (int)(n < 63 ? n : 63), addr);
+}
+
 bool ms_address_local(const char *addr)
 {
+    struct in_addr v4;
+    struct in6_addr v6;
+    char host[64];
+
     if (strncmp(addr, "unix:", 5) == 0)
         return true;
-    return strncmp(addr, "127.", 4) == 0 || strncmp(addr, "localhost:", 10) == 0 ||
-           strncmp(addr, "[::1]", 5) == 0 || strncmp(addr, "::1", 3) == 0 ||
-           strncmp(addr, "[::ffff:127.", 12) == 0;
+    host_of(addr, host);
+    if (strcmp(host, "localhost") == 0)
+        return true;
+    if (inet_pton(AF_INET, host, &v4) == 1)
+        return ntohl(v4.s_addr) >> 24 == 127;
+    if (inet_pton(AF_INET6, host, &v6) != 1)
+        return false;
+    return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127);
 }
 
 /* "ipv6:%5B::1%5D:4711" and "ipv6:[::1]:4711" name the same peer: brackets as they are. */

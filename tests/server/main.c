@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* main.c - check_server: the request path without sockets. */
+#include <stdlib.h>
+
+#include "tests/server/suites.h"
+
+int main(void)
+{
+    SRunner *sr = srunner_create(suite_json());
+    int failed;
+
+    srunner_add_suite(sr, suite_predict());
+    srunner_add_suite(sr, suite_front());
+    srunner_run_all(sr, CK_ENV);
+    failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
