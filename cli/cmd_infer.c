@@ -167,7 +167,11 @@ static int infer(struct ms_cli *c, const struct wish *w, struct mindserve *ms)
 
     if (mindserve_show(ms, w->name, w->version, false, &info, &err) != MINDSERVE_OK)
         return ms_cli_failed(c, &err);
-    if (info->n_inputs > MS_CLI_MAX_INPUTS)
+    if (strcmp(info->model.state, "READY") != 0)
+        code =
+            ms_cli_fail(c, "%s:%llu is %s%s%s", w->name, (unsigned long long)info->model.version,
+                        info->model.state, info->model.reason[0] ? ": " : "", info->model.reason);
+    else if (info->n_inputs > MS_CLI_MAX_INPUTS)
         code = ms_cli_fail(c, "the model has more than %d inputs", MS_CLI_MAX_INPUTS);
     else
         code = ms_cli_inputs_read(c, &w->inputs, info, named);
