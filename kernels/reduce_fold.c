@@ -24,6 +24,47 @@
         }                                                                                          \
     }
 
+#define IN_DOUBLE(name_, target_, expr_) FOLD(name_, target_, float, double, f, expr_)
+
+/* Sums of f32: in f32 over up to ROWS rows, as wide as the vectors are, four rows at a time as a
+ * tree (a quarter of the roundings at full magnitude, and the order in which other engines add),
+ * and in double from there, so that long sums stay exact. */
+enum { ROWS = 1024, MAX_COLS = 512 };
+#define IN_BLOCKS(name_, target_, expr_)                                                           \
+    target_ MS_VECTORISE static void name_##_block(float *part, const float *x, size_t rows,       \
+                                                   size_t cols, ptrdiff_t step)                    \
+    {                                                                                              \
+        const size_t quads = (rows - 1) & ~(size_t)3;                                              \
+        size_t r = 1;                                                                              \
+        for (size_t i = 0; i < cols; i++)                                                          \
+            part[i] = x[i];                                                                        \
+        for (; r < quads; r += 4) {                                                                \
+            const float *a = x + (ptrdiff_t)r * step, *b = a + step, *c = b + step, *d = c + step; \
+            MS_IVDEP                                                                               \
+            for (size_t i = 0; i < cols; i++)                                                      \
+                part[i] += (a[i] + b[i]) + (c[i] + d[i]);                                          \
+        }                                                                                          \
+        for (; r < rows; r++) {                                                                    \
+            const float *a = x + (ptrdiff_t)r * step;                                              \
+            MS_IVDEP                                                                               \
+            for (size_t i = 0; i < cols; i++)                                                      \
+                part[i] += a[i];                                                                   \
+        }                                                                                          \
+    }                                                                                              \
+    target_ MS_VECTORISE static void name_(union ms_acc *acc, const union ms_acc *m,               \
+                                           const void *xv, size_t rows, size_t cols,               \
+                                           ptrdiff_t step)                                         \
+    {                                                                                              \
+        float part[MAX_COLS];                                                                      \
+        (void)m;                                                                                   \
+        for (size_t first = 0; first < rows; first += ROWS) {                                      \
+            const size_t n = rows - first < ROWS ? rows - first : ROWS;                            \
+            name_##_block(part, (const float *)xv + (ptrdiff_t)first * step, n, cols, step);       \
+            for (size_t i = 0; i < cols; i++)                                                      \
+                acc[i].f += (double)part[i];                                                       \
+        }                                                                                          \
+    }
+
 #define JOIN(name_, A_, field_, expr_)                                                             \
     static void name_(union ms_acc *acc, size_t n)                                                 \
     {                                                                                              \
@@ -36,30 +77,26 @@
 /* All loops of one fold. fe_ is the expression on doubles, ie_ on signed and ue_ on unsigned 64-bit
  * integers; the j ones put two accumulators together. Signed values are widened, then wrapped as
  * unsigned. */
-#define FOLDS(id_, fe_, ie_, ue_, jf_, ji_, ju_, start_)                                           \
-    FOLD(id_##_f32, , float, double, f, fe_)                                                       \
-    FOLD(id_##_f32_avx2, MS_TARGET_AVX2, float, double, f, fe_)                                    \
-    FOLD(id_##_f32_avx512, MS_TARGET_AVX512, float, double, f, fe_)                                \
-    FOLD(id_##_f64, , double, double, f, fe_)                                                      \
-    FOLD(id_##_i8, , int8_t, int64_t, i, ie_)                                                      \
-    FOLD(id_##_i16, , int16_t, int64_t, i, ie_)                                                    \
-    FOLD(id_##_i32, , int32_t, int64_t, i, ie_)                                                    \
-    FOLD(id_##_i64, , int64_t, int64_t, i, ie_)                                                    \
-    FOLD(id_##_u8, , uint8_t, uint64_t, u, ue_)                                                    \
-    FOLD(id_##_u16, , uint16_t, uint64_t, u, ue_)                                                  \
-    FOLD(id_##_u32, , uint32_t, uint64_t, u, ue_)                                                  \
-    FOLD(id_##_u64, , uint64_t, uint64_t, u, ue_)                                                  \
-    JOIN(id_##_join_f, double, f, jf_)                                                             \
-    JOIN(id_##_join_i, int64_t, i, ji_)                                                            \
-    JOIN(id_##_join_u, uint64_t, u, ju_)                                                           \
-    const struct ms_fold ms_fold_##id_ = {                                                         \
-        .rows = {MS_HAS_FLOAT(id_), MS_HAS_INT(id_), [MS_BOOL] = id_##_u8},                        \
-        .avx2_f32 = id_##_f32_avx2,                                                                \
-        .avx512_f32 = id_##_f32_avx512,                                                            \
-        .join_f = id_##_join_f,                                                                    \
-        .join_i = id_##_join_i,                                                                    \
-        .join_u = id_##_join_u,                                                                    \
-        .start = start_,                                                                           \
+#define FOLDS(id_, f32_, fe_, ie_, ue_, jf_, ji_, ju_, start_)                                     \
+    f32_(id_##_f32, , fe_) f32_(id_##_f32_avx2, MS_TARGET_AVX2, fe_) f32_(                         \
+        id_##_f32_avx512, MS_TARGET_AVX512, fe_) FOLD(id_##_f64, , double, double, f, fe_)         \
+        FOLD(id_##_i8, , int8_t, int64_t, i, ie_) FOLD(id_##_i16, , int16_t, int64_t, i, ie_)      \
+            FOLD(id_##_i32, , int32_t, int64_t, i, ie_) FOLD(                                      \
+                id_##_i64, , int64_t, int64_t, i, ie_) FOLD(id_##_u8, , uint8_t, uint64_t, u, ue_) \
+                FOLD(id_##_u16, , uint16_t, uint64_t, u, ue_)                                      \
+                    FOLD(id_##_u32, , uint32_t, uint64_t, u, ue_)                                  \
+                        FOLD(id_##_u64, , uint64_t, uint64_t, u, ue_)                              \
+                            JOIN(id_##_join_f, double, f, jf_) JOIN(id_##_join_i, int64_t, i, ji_) \
+                                JOIN(id_##_join_u, uint64_t, u, ju_)                               \
+                                    const struct ms_fold ms_fold_##id_ = {                         \
+                                        .rows = {MS_HAS_FLOAT(id_),                                \
+                                                 MS_HAS_INT(id_), [MS_BOOL] = id_##_u8},           \
+                                        .avx2_f32 = id_##_f32_avx2,                                \
+                                        .avx512_f32 = id_##_f32_avx512,                            \
+                                        .join_f = id_##_join_f,                                    \
+                                        .join_i = id_##_join_i,                                    \
+                                        .join_u = id_##_join_u,                                    \
+                                        .start = start_,                                           \
     };
 
 #define WRAP(op_, a_, b_) ((int64_t)((uint64_t)(a_)op_(uint64_t)(b_)))
@@ -100,15 +137,17 @@ static union ms_acc start_high(enum ms_dtype t)
     return (union ms_acc){.u = t == MS_BOOL ? 1 : UINT64_MAX >> (64 - 8 * ms_dtype_size(t))};
 }
 
-FOLDS(sum, a + x, WRAP(+, a, x), a + x, a + x, WRAP(+, a, x), a + x, start_0)
-FOLDS(abs, a + fabs(x), WRAP(+, a, ABS_I(x)), a + x, a + x, WRAP(+, a, x), a + x, start_0)
-FOLDS(square, a + x * x, WRAP(+, a, WRAP(*, x, x)), a + x * x, a + x, WRAP(+, a, x), a + x, start_0)
-FOLDS(prod, a *x, WRAP(*, a, x), a *x, a *x, WRAP(*, a, x), a *x, start_1)
+FOLDS(sum, IN_BLOCKS, a + x, WRAP(+, a, x), a + x, a + x, WRAP(+, a, x), a + x, start_0)
+FOLDS(abs, IN_DOUBLE, a + fabs(x), WRAP(+, a, ABS_I(x)), a + x, a + x, WRAP(+, a, x), a + x,
+      start_0)
+FOLDS(square, IN_DOUBLE, a + x * x, WRAP(+, a, WRAP(*, x, x)), a + x * x, a + x, WRAP(+, a, x),
+      a + x, start_0)
+FOLDS(prod, IN_DOUBLE, a *x, WRAP(*, a, x), a *x, a *x, WRAP(*, a, x), a *x, start_1)
 /* NaN wins, as in numpy. */
-FOLDS(max, x > a || x != x ? x : a, x > a ? x : a, x > a ? x : a, x > a || x != x ? x : a,
-      x > a ? x : a, x > a ? x : a, start_low)
-FOLDS(min, x < a || x != x ? x : a, x < a ? x : a, x < a ? x : a, x < a || x != x ? x : a,
-      x < a ? x : a, x < a ? x : a, start_high)
+FOLDS(max, IN_DOUBLE, x > a || x != x ? x : a, x > a ? x : a, x > a ? x : a,
+      x > a || x != x ? x : a, x > a ? x : a, x > a ? x : a, start_low)
+FOLDS(min, IN_DOUBLE, x < a || x != x ? x : a, x < a ? x : a, x < a ? x : a,
+      x < a || x != x ? x : a, x < a ? x : a, x < a ? x : a, start_high)
 
 /* exp(x - m) summed; integers are converted by the caller's choice of accumulator. */
 #define EXP_FOLD(name_, T_)                                                                        \
