@@ -2,24 +2,29 @@
 /* load.c - bytes to a model that can serve: read, check, optimise, pack, first plan, self-test.
  *
  * Runs on a loader's thread. Weights stay in the mapped file; where a kernel has made its own
- * packed copy, the file's pages are given back to the page cache as soon as the node is done, so
- * that a load never holds two copies of all weights. */
+ * packed copy, the file's pages are let go as soon as the node is done (shed.c), so that a load
+ * never holds two copies of all weights. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "runtime/eval.h"
 #include "runtime/model_impl.h"
+#include "runtime/shed.h"
 
-enum { FOLD_OVERHEAD = 64 << 20, REALIGN_MAX = 1 << 20, DROP_MIN = 64 << 10 };
+#if defined(__SANITIZE_ADDRESS__)
+enum { REALIGN_ALL = true }; /* sanitizers take an unaligned read for an error */
+#else
+enum { REALIGN_ALL = false };
+#endif
+enum { REALIGN_MAX = 1 << 20 };
 
 struct loader {
     struct ms_model *m;
     const struct ms_source *src;
     const struct ms_model_opts *o;
+    struct ms_shed shed;
     struct ms_err *err;
 };
 
@@ -87,8 +92,10 @@ static ms_code count_weight(struct loader *l, struct ms_value *v)
 static bool takes_packed(const struct ms_value *v)
 {
     for (const struct ms_use *u = v->uses; u; u = u->next) {
-        const struct ms_kernel *k = u->node->op->kernels;
-        if (!k || !k->prepare)
+        bool packs = false;
+        for (const struct ms_kernel *k = u->node->op->kernels; k && k->name; k++)
+            packs |= k->prepare != NULL;
+        if (!packs)
             return false;
     }
     return true;
@@ -104,7 +111,7 @@ static ms_code realign(struct loader *l, struct ms_value *v)
     struct ms_tensor *c;
 
     if (t->dtype == MS_STRING || size < 2 || (uintptr_t)t->data % size == 0 ||
-        (t->bytes > REALIGN_MAX && takes_packed(v)))
+        (t->bytes > REALIGN_MAX && !REALIGN_ALL && takes_packed(v)))
         return MS_OK;
     c = ms_arena_alloc(&l->m->arena, sizeof *c);
     if (!c || !ms_tensor_borrow(c, t->dtype, &t->shape, NULL))
@@ -161,33 +168,27 @@ static ms_code optimise(struct loader *l)
 
 /* ---- pack ---- */
 
-/* Pages of a big constant that a kernel has packed: not needed soon. Only the page cache's copy is
- * dropped, so it does no harm when somebody reads them after all. */
-static void drop_pages(const struct ms_tensor *t)
-{
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t from = ((uintptr_t)t->data + page - 1) & ~(page - 1);
-    uintptr_t to = ((uintptr_t)t->data + t->bytes) & ~(page - 1);
-
-#ifdef MADV_PAGEOUT
-    if (t->bytes >= DROP_MIN && to > from)
-        (void)madvise((void *)from, to - from, MADV_PAGEOUT);
-#else
-    (void)from;
-    (void)to;
-#endif
-}
-
-static void packed_node(void *arg, const struct ms_node *n, int done, int total)
+static void pack_begin(void *arg, const struct ms_node *n)
 {
     struct loader *l = arg;
-    const struct ms_kernel *k = n->op->kernels;
 
-    progress(l, "pack", (uint64_t)done, (uint64_t)total);
-    for (int i = 0; k && k->prepare && i < n->n_in; i++) {
+    for (int i = 0; i < n->n_in; i++) {
         const struct ms_tensor *t = ms_in_const(n, i);
         if (t && !t->release)
-            drop_pages(t);
+            ms_shed_begin(&l->shed, t->data, t->bytes);
+    }
+}
+
+static void pack_end(void *arg, const struct ms_node *n, bool packed, int done, int total)
+{
+    struct loader *l = arg;
+
+    progress(l, "pack", (uint64_t)done, (uint64_t)total);
+    ms_shed_end(&l->shed);
+    for (int i = 0; packed && i < n->n_in; i++) {
+        const struct ms_tensor *t = ms_in_const(n, i);
+        if (t && !t->release)
+            ms_shed_now(&l->shed, t->data, t->bytes);
     }
 }
 
@@ -205,12 +206,15 @@ static ms_code pack(struct loader *l)
         .threads = e->threads,
         .deadline = l->o->load_deadline,
         .cancel = l->o->cancel,
-        .packed_node = packed_node,
+        .pack_begin = pack_begin,
+        .pack_end = pack_end,
         .arg = l,
     };
 
     MS_TRY(each_constant(m->graph, realign, l));
     MS_TRY(each_constant(m->graph, count_weight, l));
+    ms_shed_init(&l->shed, l->src->main.data, l->src->main.len);
+    ms_shed_now(&l->shed, l->src->main.data, l->src->main.len); /* reader and passes touched it */
     if (ms_account_take(m->account, MS_ACCOUNT_WEIGHTS, m->weight_bytes))
         m->weight_booked = m->weight_bytes;
     MS_TRY(ms_program_init(&m->program, m->graph, &o, l->err));

@@ -94,10 +94,14 @@ static ms_code choose_all(struct ms_program *p, const struct ms_program_opts *o,
     for (int i = 0; i < p->n_parts; i++)
         ms_graph_each (p->parts[i].graph, n) {
             MS_TRY(check_time(o, err));
-            MS_TRY(choose(&p->parts[i], n, o, err));
+            if (o->pack_begin)
+                o->pack_begin(o->arg, n);
+            ms_code code = choose(&p->parts[i], n, o, err);
             done++;
-            if (o->packed_node)
-                o->packed_node(o->arg, n, done, total);
+            if (o->pack_end)
+                o->pack_end(o->arg, n, p->parts[i].choice[n->id].state != NULL, done, total);
+            if (code != MS_OK)
+                return code;
         }
     return MS_OK;
 }

@@ -48,7 +48,10 @@ struct ms_program_opts {
     int max_plans, threads;
     int64_t deadline;
     const atomic_bool *cancel;
-    void (*packed_node)(void *arg, const struct ms_node *n, int done, int total); /* may be NULL */
+    /* Around the preparation of a node's kernel; packed: the kernel keeps state of its own. May be
+     * NULL. */
+    void (*pack_begin)(void *arg, const struct ms_node *n);
+    void (*pack_end)(void *arg, const struct ms_node *n, bool packed, int done, int total);
     void *arg;
 };
 

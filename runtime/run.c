@@ -208,10 +208,20 @@ static bool ctl_call(const struct ms_task *t, const struct ms_graph *g, struct m
 
 /* ---- run objects ---- */
 
+/* Bytes of a run's tables, booked with the plan's. */
+static size_t tables(const struct ms_plan *p)
+{
+    return sizeof(struct ms_run) +
+           (size_t)p->n_slots * (sizeof(struct ms_tensor) + sizeof(struct ms_tensor *)) +
+           (size_t)(p->n_operands + p->n_own) * sizeof(struct ms_tensor *) +
+           (p->branches ? (size_t)p->n_steps * 2 * sizeof(int) : 0);
+}
+
 static void run_free(struct ms_run *r)
 {
     if (!r)
         return;
+    ms_account_give(r->plan->part->program->account, MS_ACCOUNT_PLANS, tables(r->plan));
     ms_free(r->store);
     ms_free(r->table);
     ms_free(r->args);
@@ -240,10 +250,16 @@ static void bind_args(struct ms_run *r)
 
 static struct ms_run *run_new(struct ms_plan *p)
 {
-    struct ms_run *r = ms_calloc(1, sizeof *r);
+    struct ms_account *account = p->part->program->account;
+    struct ms_run *r = NULL;
 
-    if (!r)
+    if (!ms_account_take(account, MS_ACCOUNT_PLANS, tables(p)))
         return NULL;
+    r = ms_calloc(1, sizeof *r);
+    if (!r) {
+        ms_account_give(account, MS_ACCOUNT_PLANS, tables(p));
+        return NULL;
+    }
     r->plan = p;
     r->store = ms_calloc((size_t)p->n_slots, sizeof *r->store);
     r->table = ms_calloc((size_t)p->n_slots, sizeof *r->table);

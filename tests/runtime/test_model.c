@@ -31,7 +31,7 @@ START_TEST(small_graph)
     ck_assert(ms_model_batchable(m));
     ms_tensor_unref(x);
     ms_model_unref(m);
-    ck_assert_int_eq(releases, 1);
+    ck_assert_int_eq(atomic_load(&releases), 1);
     struct ms_engine_memory mem;
     ms_engine_memory(e, &mem);
     ck_assert_uint_eq(mem.weights + mem.packed + mem.plans + mem.graphs + mem.runs, 0);

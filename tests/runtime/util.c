@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "ir/op.h"
 
-int releases;
+atomic_int releases;
 
 static bool sniff(struct ms_bytes file)
 {

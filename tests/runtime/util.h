@@ -23,6 +23,6 @@ struct ms_tensor *tensor_random(uint64_t seed, int rank, const int64_t *dim);
                   (int64_t[]){__VA_ARGS__})
 
 /* How often release callbacks of sources were called. */
-extern int releases;
+extern atomic_int releases;
 
 #endif
