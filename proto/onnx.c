@@ -179,7 +179,7 @@ static ms_code read_decoded(struct onnx_reader *r, struct ms_graph **g, struct m
                        (long long)m->ir_version);
     MS_TRY(list_functions(r));
     MS_TRY(look_for_missing(r, missing));
-    MS_TRY(onnx_free_names(r, m->graph));
+    MS_TRY(onnx_free_names_in(r, m->graph->nodes.v, m->graph->nodes.n));
     return onnx_read_main(r, g);
 }
 
@@ -192,6 +192,22 @@ static size_t node_budget(const struct ms_read_limits *lim, size_t nodes)
     if (!ms_mul(nodes, 64, &most) || !ms_add(most, 10000, &most) || most > lim->max_nodes)
         most = lim->max_nodes;
     return most;
+}
+
+/* Every output becomes a value with a name that is kept in a map, which is at worst a quarter full.
+ */
+static ms_code check_outputs(const struct ms_wire_report *report, const struct ms_read_limits *lim,
+                             struct ms_err *err)
+{
+    const size_t each = sizeof(struct ms_value) + 4 * sizeof(struct ms_map_slot);
+    size_t sum;
+
+    if (ms_mul(report->tally[ONNX_TALLY_OUTPUTS], each, &sum) && ms_add(sum, report->price, &sum) &&
+        sum <= lim->max_heap)
+        return MS_OK;
+    return ms_fail(err, MS_RESOURCE_EXHAUSTED,
+                   "%zu outputs of nodes need more than the %zu bytes allowed",
+                   report->tally[ONNX_TALLY_OUTPUTS], lim->max_heap);
 }
 
 static ms_code read_onnx(const struct ms_source *src, const struct ms_read_limits *lim,
@@ -209,6 +225,7 @@ static ms_code read_onnx(const struct ms_source *src, const struct ms_read_limit
 
     r.err = err ? err : &own;
     MS_TRY(ms_wire_scan(src->main, &onnx_model_msg, &wire, &report, r.err));
+    MS_TRY(check_outputs(&report, lim, r.err));
     r.nodes_left = node_budget(lim, report.tally[ONNX_TALLY_NODES]);
     ms_arena_init(&tmp, lim->max_heap);
     r.tmp = &tmp;

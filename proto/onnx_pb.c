@@ -96,14 +96,14 @@ static MSG(onnx_attr, "AttributeProto", sizeof(struct ms_attr));
 
 static const struct ms_wire_field onnx_node_fields[] = {
     ROW(1, MS_WIRE_TEXT, MANY, onnx_node, in, "input", NULL),
-    ROW(2, MS_WIRE_TEXT, MANY, onnx_node, out, "output", NULL),
+    {2, MS_WIRE_TEXT, MANY, offsetof(struct onnx_node, out), "output", NULL, ONNX_TALLY_OUTPUTS},
     ROW(3, MS_WIRE_TEXT, 0, onnx_node, name, "name", NULL),
     ROW(4, MS_WIRE_TEXT, 0, onnx_node, op, "op_type", NULL),
     ROW(5, MS_WIRE_MSG, MANY, onnx_node, attrs, "attribute", &onnx_attr_msg),
     ROW(7, MS_WIRE_TEXT, 0, onnx_node, domain, "domain", NULL),
     ROW(8, MS_WIRE_TEXT, 0, onnx_node, overload, "overload", NULL),
 };
-static MSG(onnx_node, "NodeProto", sizeof(struct ms_node) + sizeof(struct ms_value));
+static MSG(onnx_node, "NodeProto", sizeof(struct ms_node));
 
 static const struct ms_wire_field onnx_graph_fields[] = {
     {1, MS_WIRE_MSG, MANY, offsetof(struct onnx_graph, nodes), "node", &onnx_node_msg,

@@ -143,6 +143,6 @@ struct onnx_model {
 extern const struct ms_wire_msg onnx_model_msg, onnx_tensor_msg;
 
 /* Tallies of a scan with onnx_model_msg. */
-enum { ONNX_TALLY_NODES = 1 };
+enum { ONNX_TALLY_NODES = 1, ONNX_TALLY_OUTPUTS = 2 };
 
 #endif

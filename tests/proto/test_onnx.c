@@ -127,7 +127,7 @@ END_TEST
 
 START_TEST(test_order_of_many)
 {
-    enum { N = 30000 };
+    enum { N = 25000 };
     struct ms_buf g = graph();
     const int64_t start = ms_now();
     char in[16], out[16];
@@ -1099,6 +1099,23 @@ START_TEST(test_every_malloc_fails_once)
 }
 END_TEST
 
+START_TEST(test_many_outputs)
+{
+    struct ms_buf g = graph(), n = pb_new();
+    const int64_t start = ms_now();
+    char name[16];
+
+    for (int i = 0; i < 300 * 1000; i++) { /* in one node, all different */
+        snprintf(name, sizeof name, "%x", i);
+        pb_str(&n, 2, name);
+    }
+    pb_str(&n, 4, "Relu");
+    pb_msg(&g, 1, &n);
+    bad(13, &g, NULL, MS_RESOURCE_EXHAUSTED, "300000 outputs of nodes need more than");
+    ck_assert_int_lt(ms_now() - start, 2 * MS_SEC);
+}
+END_TEST
+
 START_TEST(test_many_symbols)
 {
     struct ms_buf g = pb_new();
@@ -1177,6 +1194,7 @@ Suite *suite_onnx(void)
     tcase_add_test(t, test_every_prefix_and_bit);
     tcase_add_test(t, test_every_malloc_fails_once);
     tcase_add_test(t, test_many_symbols);
+    tcase_add_test(t, test_many_outputs);
     suite_add_tcase(s, t);
     return s;
 }
