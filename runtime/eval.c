@@ -152,11 +152,40 @@ static ms_code facts(const struct ms_node *n, const struct ms_tensor *const *in,
     return ms_node_infer(n, f_in, f_out, &syms, a, err);
 }
 
+/* Kernels count on addresses that suit the element; constants in a mapped file may lie anywhere.
+ * Such ones are copied: release_inputs drops the copies. */
+static ms_code align_inputs(const struct ms_node *n, const struct ms_tensor *const *in,
+                            struct ms_tensor **use, struct ms_err *err)
+{
+    for (int i = 0; i < n->n_in; i++) {
+        const struct ms_tensor *t = in[i];
+        const size_t size = t ? ms_dtype_size(t->dtype) : 1;
+
+        use[i] = (struct ms_tensor *)(uintptr_t)t;
+        if (!t || t->bytes == 0 || (uintptr_t)t->data % (size > 8 ? 8 : size) == 0)
+            continue;
+        use[i] = ms_tensor_new(t->dtype, &t->shape);
+        if (!use[i])
+            return ms_fail_oom(err, "folding", t->bytes);
+        memcpy(use[i]->data, t->data, t->bytes);
+    }
+    return MS_OK;
+}
+
+static void release_inputs(const struct ms_node *n, const struct ms_tensor *const *in,
+                           struct ms_tensor **use)
+{
+    for (int i = 0; i < n->n_in; i++)
+        if (use[i] != in[i])
+            ms_tensor_unref(use[i]);
+}
+
 ms_code ms_eval(void *arg, const struct ms_node *n, const struct ms_tensor *const *in,
                 struct ms_tensor **out, size_t max_bytes, struct ms_err *err)
 {
     const struct ms_eval_opts *o = arg;
     struct ms_fact f_in[MAX_PORTS], f_out[MAX_PORTS];
+    struct ms_tensor *use[MAX_PORTS] = {0};
     struct ms_arena a;
     struct ms_packed packed;
     struct ms_err own;
@@ -165,12 +194,8 @@ ms_code ms_eval(void *arg, const struct ms_node *n, const struct ms_tensor *cons
         .budget.limit = max_bytes,
         .err = err ? err : &own,
     };
-    struct ms_task t = {.node = n,
-                        .in = (struct ms_tensor *const *)(uintptr_t)in,
-                        .out = out,
-                        .n_in = n->n_in,
-                        .n_out = n->n_out,
-                        .ctl = &e.ctl};
+    struct ms_task t = {
+        .node = n, .in = use, .out = out, .n_in = n->n_in, .n_out = n->n_out, .ctl = &e.ctl};
 
     for (int i = 0; i < n->n_out; i++)
         out[i] = NULL;
@@ -181,9 +206,12 @@ ms_code ms_eval(void *arg, const struct ms_node *n, const struct ms_tensor *cons
     e.ctl.stop = &e.watched.stop;
     ms_arena_init(&a, (size_t)16 << 20);
     ms_packed_init(&packed, NULL, max_bytes < SIZE_MAX / 4 ? max_bytes * 4 : SIZE_MAX);
-    ms_code code = facts(n, in, f_in, f_out, &a, e.err);
+    ms_code code = align_inputs(n, in, use, e.err);
+    if (code == MS_OK)
+        code = facts(n, (const struct ms_tensor *const *)use, f_in, f_out, &a, e.err);
     if (code == MS_OK)
         code = evaluate(&e, &t, f_in, f_out, &packed);
+    release_inputs(n, in, use);
     ms_packed_done(&packed);
     ms_arena_done(&a);
     for (int i = 0; code != MS_OK && i < n->n_out; i++) {
