@@ -236,6 +236,68 @@ static void one_case(const struct ms_op *op, const struct kt_row *row, uint64_t 
     kt_end(&c);
 }
 
+/* ---- hostile attributes ---- */
+
+static int64_t hostile_int(struct kt_case *c)
+{
+    static const int64_t list[] = {0,  -1, 1,       2,         3,         -3,        7,
+                                   64, -9, 1 << 20, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN};
+
+    return list[kt_int(c, 0, (int64_t)(sizeof list / sizeof *list) - 1)];
+}
+
+/* One attribute of the table gets numbers that nobody should send. */
+static void spoil(struct kt_case *c)
+{
+    const struct ms_attr_spec *s = c->node->op->attrs;
+    int64_t v[8];
+    int n = 0;
+
+    while (s && s[n].name)
+        n++;
+    if (n == 0)
+        return;
+    s += kt_int(c, 0, n - 1);
+    n = (int)kt_int(c, 0, 7);
+    for (int i = 0; i < n; i++)
+        v[i] = kt_flip(c) ? hostile_int(c) : 1;
+    if (s->type == MS_ATTR_INT)
+        ms_attr_set_int(c->node, s->name, hostile_int(c));
+    else if (s->type == MS_ATTR_INTS)
+        ms_attr_set_ints(c->node, s->name, v, n);
+    else if (s->type == MS_ATTR_FLOAT)
+        ms_attr_set_float(c->node, s->name, kt_flip(c) ? 0 : -1e38);
+}
+
+/* Whatever passes the checks must run without harm; what it gives is not looked at. */
+static void hostile_case(const struct ms_op *op, const struct kt_row *row, uint64_t seed)
+{
+    const struct ms_kernel *list[MAX_KERNELS];
+    struct ms_err err = {0};
+    struct kt_case c;
+    size_t size = 0, all = 0;
+
+    kt_begin(&c, op->name, op->max_out < 0 || op->min_out == op->max_out ? op->min_out : 1, seed);
+    if (row && row->gen)
+        row->gen(&c);
+    else
+        gen_elementwise(&c, row);
+    spoil(&c);
+    if (kt_infer(&c, &err) == MS_OK) {
+        for (int i = 0; i < c.node->n_out; i++)
+            if (!ms_shape_count(&c.fout[i].shape, &size) || (all += size) > 1 << 16)
+                all = 1 << 20;
+        int n = all <= 1 << 16 ? kt_kernels(&c, list, MAX_KERNELS) : 0;
+        for (int i = 0; i < n; i++) {
+            struct ms_tensor *y[KT_MAX] = {0};
+            if (kt_run(&c, list[i], 0, y, &err))
+                kt_drop(y, c.node->n_out);
+        }
+    }
+    total.checks++;
+    kt_end(&c);
+}
+
 static void check_op(const struct ms_op *op, long cases, uint64_t seed, int64_t until)
 {
     const struct kt_row *row = row_of(op->name);
@@ -248,6 +310,8 @@ static void check_op(const struct ms_op *op, long cases, uint64_t seed, int64_t 
     }
     for (long i = 0; i < cases && ms_now() < until; i++)
         one_case(op, row, seed + (uint64_t)i);
+    for (long i = 0; op->attrs && i < cases && ms_now() < until; i++)
+        hostile_case(op, row, seed + (uint64_t)i);
     if (total.cases - before > 4 && (total.refused - refused) * 10 > (total.cases - before) * 9)
         printf("note %s: nearly all cases refused\n", op->name);
 }

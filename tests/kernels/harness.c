@@ -266,6 +266,8 @@ static void make_outputs(const struct ms_node *n, const struct ms_fact *f, struc
     }
 }
 
+enum { MAX_SCRATCH = 1 << 30 };
+
 struct call {
     struct run run;
     struct ms_task task;
@@ -352,7 +354,12 @@ static bool run_node(struct run *outer, const struct ms_kernel *k, const struct 
     bool ok = call_prepare(&call, k, node, fin, fout, err);
     if (ok) {
         call_size(&call, in, out);
-        if (split)
+        if (call.scratch > MAX_SCRATCH)
+            ms_fail(err, MS_RESOURCE_EXHAUSTED, "%s asks for %zu bytes of scratch", k->name,
+                    call.scratch);
+        if (call.scratch > MAX_SCRATCH)
+            atomic_store(&call.run.stop, true);
+        else if (split)
             call_pieces(&call, split);
         else if (call.units > 0)
             call_range(&call, 0, call.units);
