@@ -102,13 +102,13 @@ static void rows(const struct ms_task *t, const struct ms_row_fns *f)
     for (size_t u = t->first; u < t->last && n; u++) {
         const float *x = (const float *)t->in[0]->data + u * n;
         float *y = (float *)t->out[0]->data + u * n;
-        double mean = f->sum(x, n) / (double)n;
+        double mean = f->mean(x, n);
         double inv = 1 / sqrt(f->squares(x, n, (float)mean) / (double)n + eps);
         for (size_t i = 0; i < per; i++, x += px, y += px) {
             size_t g = u % groups, c = g * per + i;
-            f->affine(x, y, px, (float)mean, (float)(inv * (double)scale[s_all ? c : g]), NULL,
-                      NULL);
-            f->affine(y, y, px, -bias[b_all ? c : g], 1, NULL, NULL);
+            double k = inv * (double)scale[s_all ? c : g], b = (double)bias[b_all ? c : g];
+            float m = (float)mean;
+            f->affine(x, y, px, m, (float)k, (float)(b + ((double)m - mean) * k), NULL, NULL);
         }
     }
 }

@@ -56,11 +56,10 @@ static void rows(const struct ms_task *t, const struct ms_row_fns *f)
     for (size_t u = t->first; u < t->last && n; u++) {
         const float *x = (const float *)t->in[0]->data + u * n;
         size_t c = u % (size_t)s->dim[1];
-        double mean = f->sum(x, n) / (double)n;
+        double mean = f->mean(x, n);
         double k = (double)scale[c] / sqrt(f->squares(x, n, (float)mean) / (double)n + eps);
-        float *y = (float *)t->out[0]->data + u * n;
-        f->affine(x, y, n, (float)mean, (float)k, NULL, NULL);
-        f->affine(y, y, n, -bias[c], 1, NULL, NULL);
+        float m = (float)mean, shift = (float)((double)bias[c] + ((double)m - mean) * k);
+        f->affine(x, (float *)t->out[0]->data + u * n, n, m, (float)k, shift, NULL, NULL);
     }
 }
 

@@ -102,7 +102,7 @@ static void rows(const struct ms_task *t, const struct ms_row_fns *f)
     for (size_t u = t->first; u < t->last; u++) {
         const float *x = (const float *)t->in[0]->data + u * n;
         float *y = t->out[0] ? (float *)t->out[0]->data + u * n : NULL;
-        double mean = f->sum(x, n) / (double)n;
+        double mean = f->mean(x, n);
         double inv = 1 / sqrt(f->squares(x, n, (float)mean) / (double)n + eps);
         if (means)
             means[u] = (float)mean;
@@ -110,11 +110,13 @@ static void rows(const struct ms_task *t, const struct ms_row_fns *f)
             invs[u] = (float)inv;
         if (!y)
             continue;
-        f->affine(x, y, n, (float)mean, (float)inv, s1 ? NULL : scale, s1 || b1 ? NULL : bias);
+        /* what the mean lost in f32 comes back as a shift */
+        float m = (float)mean, shift = (float)(((double)m - mean) * inv);
+        f->affine(x, y, n, m, (float)inv, shift, s1 ? NULL : scale, s1 || b1 ? NULL : bias);
         if (s1) /* one number for all: as factor of a second pass */
-            f->affine(y, y, n, 0, scale[0], NULL, b1 ? NULL : bias);
+            f->affine(y, y, n, 0, scale[0], 0, NULL, b1 ? NULL : bias);
         if (b1)
-            f->affine(y, y, n, -bias[0], 1, NULL, NULL);
+            f->affine(y, y, n, 0, 1, bias[0], NULL, NULL);
     }
 }
 

@@ -73,8 +73,7 @@ static void rows(const struct ms_task *t, const struct ms_row_fns *f)
         float *y = (float *)t->out[0]->data + u * r.n;
         float top = f->max(x, r.n);
         float less = (float)log(f->exp_sum(x, r.n, top));
-        f->affine(x, y, r.n, top, 1, NULL, NULL);
-        f->affine(y, y, r.n, less, 1, NULL, NULL);
+        f->affine(x, y, r.n, top, 1, -less, NULL, NULL);
     }
 }
 

@@ -8,12 +8,14 @@
 
 struct ms_row_fns {
     double (*sum)(const float *x, size_t n);
+    double (*mean)(const float *x, size_t n); /* exact to f32 even where all are nearly equal */
     double (*squares)(const float *x, size_t n, float mean);     /* sum of (x - mean)^2 */
     float (*max)(const float *x, size_t n);                      /* NaN is skipped; -inf if empty */
     float (*exp)(const float *x, float *y, size_t n, float top); /* y = e^(x - top); their sum */
     double (*exp_sum)(const float *x, size_t n, float top);
-    void (*affine)(const float *x, float *y, size_t n, float mean, float inv, const float *scale,
-                   const float *bias); /* (x - mean) inv scale[i] + bias[i]; NULL = 1, 0 */
+    /* ((x - mean) k + shift) scale[i] + bias[i]; NULL = 1, 0 */
+    void (*affine)(const float *x, float *y, size_t n, float mean, float k, float shift,
+                   const float *scale, const float *bias);
     void (*stripe)(const float *x, float *y, size_t n, size_t inner, size_t cols, bool logarithm);
     void (*lrn)(const float *x, float *y, size_t px, size_t cols, int64_t channels, int64_t size,
                 float alpha, float beta, float bias);

@@ -76,7 +76,7 @@ static void rows(const struct ms_task *t, const struct ms_row_fns *f)
         const float *x = (const float *)t->in[0]->data + u * n;
         double inv = 1 / sqrt(f->squares(x, n, 0) / (double)n + eps);
         f->affine(x, (float *)t->out[0]->data + u * n, n, 0,
-                  (float)(one ? inv * (double)scale[0] : inv), one ? NULL : scale, NULL);
+                  (float)(one ? inv * (double)scale[0] : inv), 0, one ? NULL : scale, NULL);
     }
 }
 

@@ -74,7 +74,7 @@ static void rows(const struct ms_task *t, const struct ms_row_fns *f)
         float *y = (float *)t->out[0]->data + u * r.n;
         float top = f->max(x, r.n);
         float sum = f->exp(x, y, r.n, top);
-        f->affine(y, y, r.n, 0, 1 / sum, NULL, NULL);
+        f->affine(y, y, r.n, 0, 1 / sum, 0, NULL, NULL);
     }
 }
 

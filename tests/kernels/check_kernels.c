@@ -126,7 +126,8 @@ static void compare(const struct kt_case *c, const struct kt_row *row, const str
 
     for (int i = 0; i < c->node->n_out; i++) {
         double worst, rel = rel_of(c, row, ref[i]->dtype);
-        int64_t at = kt_diff(y[i], ref[i], rel, abs_of(c, row), c->tol_floor, &worst);
+        int64_t at = kt_diff(y[i], ref[i], rel, abs_of(c, row),
+                             c->tol_floor + (row ? row->floor : 0), &worst);
         total.checks++;
         if (at < 0)
             continue;

@@ -92,6 +92,7 @@ struct kt_row {
      * [lo, hi]. */
     void (*gen)(struct kt_case *c);
     double rel, abs; /* allowed difference to the reference, see kt_diff */
+    double floor;    /* and this much whatever the results */
     double lo, hi;   /* both 0: -4, 4 */
     /* A case for --bench; NULL = none. i from 0 until false. */
     bool (*bench)(struct kt_case *c, int i);
