@@ -17,7 +17,7 @@
 #include "server/http_call.h"
 #include "server/listen.h"
 
-enum { MAX_THREADS = 4 };
+enum { MAX_THREADS = 4, CPUS_PER_THREAD = 4 };
 #define BODY_GRACE (5 * MS_SEC)
 #define GONE_AFTER (1 * MS_SEC)
 
@@ -200,7 +200,9 @@ static ms_code open_all(struct ms_http_instance *t, const char *const *addr, int
     int threads = t->srv->opts.http_threads;
 
     if (threads <= 0)
-        threads = ms_cpu()->usable < MAX_THREADS ? ms_cpu()->usable : MAX_THREADS;
+        threads = (ms_cpu()->usable + CPUS_PER_THREAD - 1) / CPUS_PER_THREAD;
+    if (threads > MAX_THREADS)
+        threads = MAX_THREADS;
     t->daemon = ms_calloc((size_t)n + 1, sizeof *t->daemon);
     t->address = ms_calloc((size_t)n + 1, sizeof *t->address);
     if (!t->daemon || !t->address)

@@ -125,27 +125,32 @@ static void served(struct ms_admission_wait *w)
     atomic_fetch_add(&((struct waiter *)(void *)w)->served, 1);
 }
 
+enum { UNIT = 2 << 20 };
+
 START_TEST(admission_in_line)
 {
     struct ms_admission a;
     struct waiter w[3] = {{.w.ready = served}, {.w.ready = served}, {.w.ready = served}};
 
-    ms_admission_init(&a, 100);
-    ck_assert(ms_admission_try(&a, 60));
-    ck_assert(!ms_admission_try(&a, 60));
-    ck_assert(!ms_admission_wait(&a, &w[0].w, 60));
-    ck_assert(!ms_admission_wait(&a, &w[1].w, 10));
-    ck_assert(!ms_admission_wait(&a, &w[2].w, 10));
-    ck_assert(!ms_admission_try(&a, 1)); /* nobody overtakes */
+    ms_admission_init(&a, 100 * UNIT);
+    ck_assert(ms_admission_try(&a, 60 * UNIT));
+    ck_assert(!ms_admission_try(&a, 60 * UNIT));
+    ck_assert(!ms_admission_wait(&a, &w[0].w, 60 * UNIT));
+    ck_assert(!ms_admission_wait(&a, &w[1].w, 10 * UNIT));
+    ck_assert(!ms_admission_wait(&a, &w[2].w, 10 * UNIT));
+    ck_assert(!ms_admission_try(&a, 1 * UNIT)); /* nobody overtakes */
     ck_assert(ms_admission_leave(&a, &w[1].w));
     ck_assert(!ms_admission_leave(&a, &w[1].w));
-    ms_admission_give(&a, 60);
+    ms_admission_give(&a, 60 * UNIT);
     ck_assert(w[0].served == 1 && w[1].served == 0 && w[2].served == 1);
-    ms_admission_give(&a, 70);
+    ms_admission_give(&a, 70 * UNIT);
     ck_assert_uint_eq(a.used, 0);
-    ck_assert(ms_admission_try(&a, 1000)); /* larger than all there is: alone */
-    ck_assert(!ms_admission_try(&a, 1));
-    ms_admission_give(&a, 1000);
+    ck_assert(ms_admission_try(&a, 1000 * UNIT)); /* larger than all there is: alone */
+    ck_assert(!ms_admission_try(&a, 1 * UNIT));
+    ms_admission_give(&a, 1000 * UNIT);
+    ck_assert(ms_admission_try(&a, 100 * UNIT)); /* full: what is small has a reserve */
+    ck_assert(ms_admission_try(&a, 1000));
+    ms_admission_give(&a, 100 * UNIT + 1000);
     ms_admission_done(&a);
 }
 END_TEST

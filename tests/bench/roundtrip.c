@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* roundtrip.c - latency of one request at a time, client included: REST binary and gRPC.
+ *
+ *     roundtrip HTTP_ADDR GRPC_ADDR MODEL INPUT DATATYPE DIMS BYTES N
+ *     roundtrip 127.0.0.1:8000 127.0.0.1:8001 m IN FP32 1,256 1024 20000
+ *
+ * Sends zeros. One JSON line: {"http":{"p50_us":..,"p90_us":..,"p99_us":..},"grpc":{...},"n":N}. */
+#include <grpc/byte_buffer.h>
+#include <grpc/grpc.h>
+#include <grpc/grpc_security.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <arpa/inet.h>
+
+#include "base/clock.h"
+#include "proto/oip.pb-c.h"
+
+struct job {
+    const char *http, *grpc, *model, *input, *datatype, *dims;
+    size_t bytes;
+    int n;
+};
+
+static int by_value(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+static void report(const char *name, int64_t *t, int n)
+{
+    qsort(t, (size_t)n, sizeof *t, by_value);
+    printf("\"%s\":{\"p50_us\":%.1f,\"p90_us\":%.1f,\"p99_us\":%.1f}", name, (double)t[n / 2] / 1e3,
+           (double)t[n * 9 / 10] / 1e3, (double)t[n * 99 / 100] / 1e3);
+}
+
+static void die(const char *what)
+{
+    fprintf(stderr, "roundtrip: %s\n", what);
+    exit(1);
+}
+
+/* ---- HTTP ---- */
+
+static int dial(const char *addr)
+{
+    struct sockaddr_in sa = {.sin_family = AF_INET};
+    const char *colon = strrchr(addr, ':');
+    char host[64];
+    int on = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    snprintf(host, sizeof host, "%.*s", (int)(colon ? colon - addr : 0), addr);
+    sa.sin_port = htons((uint16_t)atoi(colon ? colon + 1 : "0"));
+    if (inet_pton(AF_INET, host, &sa.sin_addr) != 1 || fd < 0 ||
+        connect(fd, (struct sockaddr *)&sa, sizeof sa) != 0)
+        die("cannot connect");
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return fd;
+}
+
+static void http_once(int fd, const char *request, size_t len, char *buf, size_t size)
+{
+    size_t have = 0, want = 0;
+
+    for (size_t at = 0; at < len;) {
+        ssize_t n = write(fd, request + at, len - at);
+        if (n <= 0)
+            die("write");
+        at += (size_t)n;
+    }
+    while (!want || have < want) {
+        ssize_t n = read(fd, buf + have, size - have - 1);
+        if (n <= 0)
+            die("read");
+        have += (size_t)n;
+        buf[have] = '\0';
+        char *end = want ? NULL : strstr(buf, "\r\n\r\n");
+        if (!end)
+            continue;
+        char *length = strcasestr(buf, "content-length:");
+        if (strncmp(buf, "HTTP/1.1 200", 12) != 0 || !length)
+            die(buf);
+        want = (size_t)(end + 4 - buf) + strtoul(length + 15, NULL, 10);
+    }
+}
+
+static void http(const struct job *j, int64_t *t)
+{
+    size_t size = j->bytes * 2 + 65536;
+    char *request = calloc(1, size), *buf = malloc(size), json[1024];
+    int json_len =
+        snprintf(json, sizeof json,
+                 "{\"inputs\":[{\"name\":\"%s\",\"shape\":[%s],\"datatype\":\"%s\",\"parameters\":"
+                 "{\"binary_data_size\":%zu}}],\"parameters\":{\"binary_data_output\":true}}",
+                 j->input, j->dims, j->datatype, j->bytes);
+    int head = snprintf(request, size,
+                        "POST /v2/models/%s/infer HTTP/1.1\r\nHost: x\r\n"
+                        "Inference-Header-Content-Length: %d\r\nContent-Length: %zu\r\n\r\n%s",
+                        j->model, json_len, (size_t)json_len + j->bytes, json);
+    size_t len = (size_t)head + j->bytes;
+    int fd = dial(j->http);
+
+    for (int i = -j->n / 10; i < j->n; i++) {
+        int64_t began = ms_now();
+        http_once(fd, request, len, buf, size);
+        if (i >= 0)
+            t[i] = ms_now() - began;
+    }
+    close(fd);
+    free(request);
+    free(buf);
+}
+
+/* ---- gRPC ---- */
+
+static grpc_slice message(const struct job *j)
+{
+    Inference__ModelInferRequest q = INFERENCE__MODEL_INFER_REQUEST__INIT;
+    Inference__ModelInferRequest__InferInputTensor in =
+        INFERENCE__MODEL_INFER_REQUEST__INFER_INPUT_TENSOR__INIT;
+    Inference__ModelInferRequest__InferInputTensor *ins[1] = {&in};
+    ProtobufCBinaryData raw = {j->bytes, calloc(1, j->bytes + 1)};
+    int64_t dims[8];
+
+    for (const char *p = j->dims; *p && in.n_shape < 8; p += *p == ',') {
+        char *end;
+        dims[in.n_shape++] = strtoll(p, &end, 10);
+        p = end;
+    }
+    q.model_name = (char *)j->model;
+    in.name = (char *)j->input;
+    in.datatype = (char *)j->datatype;
+    in.shape = dims;
+    q.n_inputs = 1;
+    q.inputs = ins;
+    q.n_raw_input_contents = 1;
+    q.raw_input_contents = &raw;
+    grpc_slice s = grpc_slice_malloc(inference__model_infer_request__get_packed_size(&q));
+    inference__model_infer_request__pack(&q, GRPC_SLICE_START_PTR(s));
+    free(raw.data);
+    return s;
+}
+
+static void grpc_once(grpc_channel *ch, grpc_completion_queue *cq, grpc_slice payload)
+{
+    grpc_slice method = grpc_slice_from_static_string("/inference.GRPCInferenceService/ModelInfer");
+    grpc_call *call = grpc_channel_create_call(ch, NULL, GRPC_PROPAGATE_DEFAULTS, cq, method, NULL,
+                                               gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+    grpc_byte_buffer *out = grpc_raw_byte_buffer_create(&payload, 1), *in = NULL;
+    grpc_metadata_array head, tail;
+    grpc_status_code status;
+    grpc_slice details;
+    grpc_op op[6];
+
+    memset(op, 0, sizeof op);
+    grpc_metadata_array_init(&head);
+    grpc_metadata_array_init(&tail);
+    op[0].op = GRPC_OP_SEND_INITIAL_METADATA;
+    op[1].op = GRPC_OP_SEND_MESSAGE;
+    op[1].data.send_message.send_message = out;
+    op[2].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
+    op[3].op = GRPC_OP_RECV_INITIAL_METADATA;
+    op[3].data.recv_initial_metadata.recv_initial_metadata = &head;
+    op[4].op = GRPC_OP_RECV_MESSAGE;
+    op[4].data.recv_message.recv_message = &in;
+    op[5].op = GRPC_OP_RECV_STATUS_ON_CLIENT;
+    op[5].data.recv_status_on_client.trailing_metadata = &tail;
+    op[5].data.recv_status_on_client.status = &status;
+    op[5].data.recv_status_on_client.status_details = &details;
+    grpc_call_start_batch(call, op, 6, call, NULL);
+    grpc_completion_queue_next(cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+    if (status != GRPC_STATUS_OK || !in)
+        die("the gRPC call failed");
+    grpc_slice_unref(details);
+    grpc_byte_buffer_destroy(in);
+    grpc_byte_buffer_destroy(out);
+    grpc_metadata_array_destroy(&head);
+    grpc_metadata_array_destroy(&tail);
+    grpc_call_unref(call);
+}
+
+static void grpc(const struct job *j, int64_t *t)
+{
+    grpc_init();
+    grpc_channel_credentials *creds = grpc_insecure_credentials_create();
+    grpc_channel *ch = grpc_channel_create(j->grpc, creds, NULL);
+    grpc_completion_queue *cq = grpc_completion_queue_create_for_next(NULL);
+    grpc_slice payload = message(j);
+
+    for (int i = -j->n / 10; i < j->n; i++) {
+        int64_t began = ms_now();
+        grpc_once(ch, cq, payload);
+        if (i >= 0)
+            t[i] = ms_now() - began;
+    }
+    grpc_slice_unref(payload);
+    grpc_channel_credentials_release(creds);
+    grpc_channel_destroy(ch);
+    grpc_completion_queue_shutdown(cq);
+    grpc_completion_queue_next(cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+    grpc_completion_queue_destroy(cq);
+    grpc_shutdown();
+}
+
+int main(int argc, char **argv)
+{
+    struct job j;
+
+    if (argc != 9) {
+        fputs("usage: roundtrip HTTP GRPC MODEL INPUT DATATYPE DIMS BYTES N\n", stderr);
+        return 2;
+    }
+    j = (struct job){
+        argv[1],      argv[2], argv[3], argv[4], argv[5], argv[6], strtoul(argv[7], NULL, 10),
+        atoi(argv[8])};
+    int64_t *t = j.n > 0 ? calloc((size_t)j.n, sizeof *t) : NULL;
+    if (!t)
+        die("N must be positive");
+    printf("{");
+    http(&j, t);
+    report("http", t, j.n);
+    printf(",");
+    grpc(&j, t);
+    report("grpc", t, j.n);
+    printf(",\"n\":%d}\n", j.n);
+    free(t);
+    return 0;
+}
