@@ -12,6 +12,7 @@
 #include "server/deploy_steps.h"
 #include "server/modelconf.h"
 #include "server/server.h"
+#include "server/validate.h"
 
 enum { MAX_OTHERS = 64 };
 #define TELL_EVERY (100 * MS_MS)
@@ -75,6 +76,26 @@ static ms_code set_opts(struct ms_deploy *d, Mindserve__V1__ModelConfig *stored,
     return MS_OK;
 }
 
+/* Bytes that never were live are read in a process of their own first. A dry run that only lacks
+ * operators goes on, for its report. */
+static ms_code try_aside(struct ms_deploy *d, const struct ms_model_opts *o)
+{
+    const struct ms_config *c = atomic_load(&d->st->config);
+    struct ms_validate_opts vo = {
+        .passes = o->passes,
+        .memory = o->memory_budget ? o->memory_budget : (size_t)c->runtime_model_memory,
+        .time = c->limits_load_time,
+        .pushing = d->dry_run,
+        .cancel = &d->cancel,
+    };
+
+    if (!c->limits_sandbox || d->v.state == MS_VERSION_GOOD)
+        return MS_OK;
+    tell(d, "validate", 0, 1);
+    ms_code code = ms_validate(d->st->dir, &d->v, &vo, &d->err);
+    return code == MS_UNIMPLEMENTED && d->dry_run ? MS_OK : code;
+}
+
 static ms_code load(struct ms_deploy *d)
 {
     struct ms_bundle *bundle;
@@ -90,6 +111,9 @@ static ms_code load(struct ms_deploy *d)
         return d->err.code;
     snprintf(version, sizeof version, "%" PRId64, d->v.version);
     ms_code code = set_opts(d, stored, version, &o);
+    if (code == MS_OK)
+        code = try_aside(d, &o);
+    o.load_deadline = ms_now() + atomic_load(&d->st->config)->limits_load_time;
     if (code == MS_OK)
         code = ms_bundle_open(d->st->dir, &d->v, d->dry_run, &bundle, &src, &d->err);
     if (code == MS_OK)

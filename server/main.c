@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "server/daemon.h"
+#include "server/validate.h"
 
 /* After the first SIGTERM the next one ends the process at once. */
 static void exit_now(int sig)
@@ -148,6 +149,8 @@ int main(int argc, char **argv)
     struct ms_args args;
     int status;
 
+    if (argc == 2 && strcmp(argv[1], "--validate") == 0)
+        return ms_validate_child();
     ms_args_parse(&args, argc, argv);
     switch (args.action) {
     case MS_SHOW_MARKDOWN:

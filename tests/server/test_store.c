@@ -4,15 +4,19 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "server/bundle.h"
+#include "server/sandbox.h"
 #include "server/store.h"
 #include "tests/server/vfs_model.h"
 
@@ -807,6 +811,85 @@ START_TEST(paths_in_bundles)
 }
 END_TEST
 
+/* ---- the sandbox of the validating process ---- */
+
+/* What try() does in a sandboxed process: its exit code, or -signal. */
+static int in_sandbox(int (*try)(void))
+{
+    int status;
+    pid_t pid = fork();
+
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        struct ms_err err;
+        if (ms_sandbox_enter((size_t)1 << 30, 1, &err) != MS_OK)
+            _exit(99);
+        _exit(try());
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static int try_nothing(void)
+{
+    return 7;
+}
+
+static int try_open(void)
+{
+    return open("/etc/passwd", O_RDONLY) < 0 && errno == EPERM ? 7 : 1;
+}
+
+static int try_exec(void)
+{
+    char *argv[] = {"true", NULL};
+
+    execv("/bin/true", argv);
+    return 1;
+}
+
+static int try_fork(void)
+{
+    return fork() == 0 ? 2 : 1;
+}
+
+static int try_socket(void)
+{
+    return socket(AF_INET, SOCK_STREAM, 0);
+}
+
+static int try_memory(void)
+{
+    void *p = malloc((size_t)2 << 30);
+    int code = p ? 1 : 7;
+
+    free(p);
+    return code;
+}
+
+static int try_spin(void)
+{
+    for (volatile unsigned i = 0;; i++)
+        ;
+}
+
+START_TEST(the_sandbox_holds)
+{
+    ck_assert_int_eq(in_sandbox(try_nothing), 7);
+    ck_assert_int_eq(in_sandbox(try_spin), -SIGXCPU);
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    ck_assert_int_eq(in_sandbox(try_open), 7);
+    ck_assert_int_eq(in_sandbox(try_memory), 7);
+    ck_assert_int_eq(in_sandbox(try_exec), -SIGSYS);
+    ck_assert_int_eq(in_sandbox(try_fork), -SIGSYS);
+    ck_assert_int_eq(in_sandbox(try_socket), -SIGSYS);
+#else
+    (void)try_open, (void)try_memory, (void)try_exec, (void)try_fork, (void)try_socket;
+    printf("the_sandbox_holds: system calls are not filtered in this build\n");
+#endif
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("store");
@@ -829,6 +912,7 @@ int main(void)
     tcase_add_test(t, a_failing_database_makes_the_store_read_only);
     tcase_add_test(t, memory_may_run_out);
     tcase_add_test(t, paths_in_bundles);
+    tcase_add_test(t, the_sandbox_holds);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
