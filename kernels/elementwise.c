@@ -81,7 +81,7 @@ static bool binary_packed(const struct ms_task *t, const struct ms_bcast *b, ms_
 {
     const size_t size = ms_dtype_size(y->dtype);
     const bool narrow = half && ms_is_half(y->dtype);
-    uint64_t raw[2][BLOCK];
+    uint64_t raw[2][BLOCK * 2]; /* elements of up to 16 bytes */
     float wide[3][BLOCK];
     struct ms_bcast_pos p;
     bool bad = false;

@@ -103,6 +103,8 @@ static float coordinate(const struct modes *m, const struct axis *x, size_t i)
         return len == 1.0f ? 0.0f : p * (n - 1.0f) / (len - 1.0f);
     if (strcmp(m->coord, "asymmetric") == 0)
         return p / scale;
+    if (strcmp(m->coord, "tf_half_pixel_for_nn") == 0)
+        return (p + 0.5f) / scale;
     if (strcmp(m->coord, "tf_crop_and_resize") == 0)
         return x->start * (n - 1.0f) + (x->n_out == 1
                                             ? (x->end - x->start) * (n - 1.0f) / 2.0f
@@ -587,7 +589,7 @@ static const struct ms_attr_spec attrs[] = {
      .type = MS_ATTR_STRING,
      .s = "half_pixel",
      .choices = "half_pixel|half_pixel_symmetric|pytorch_half_pixel|align_corners|asymmetric|"
-                "tf_crop_and_resize",
+                "tf_crop_and_resize|tf_half_pixel_for_nn",
      .doc = "where output places lie in the input"},
     {.name = "nearest_mode",
      .type = MS_ATTR_STRING,
