@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_edges.c - cases at the edge of what operators are defined for, with results worked out by
+ * hand: TRUST.md 12.2 for integers, the comments of each operator for the rest. */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/kernels/harness.h"
+
+/* One call: tensors of numbers in, the numbers of output 0 out. */
+struct call {
+    struct kt_case c;
+    struct ms_tensor *out[KT_MAX];
+    struct ms_err err;
+};
+
+static void begin(struct call *x, const char *op)
+{
+    memset(x, 0, sizeof *x);
+    kt_begin(&x->c, op, 1, 1);
+}
+
+static void in(struct call *x, enum ms_dtype t, const double *v, int64_t n)
+{
+    const struct ms_shape s = ms_shape_make(n);
+    struct ms_tensor *a = ms_tensor_new(t, &s);
+
+    ck_assert_ptr_nonnull(a);
+    for (int64_t i = 0; i < n; i++)
+        kt_set(a, (size_t)i, v[i]);
+    kt_in(&x->c, a, KT_CONST);
+}
+#define IN(x_, t_, ...)                                                                            \
+    in((x_), (t_), (const double[]){__VA_ARGS__}, sizeof((const double[]){__VA_ARGS__}) / 8)
+
+/* Runs every kernel that takes the case; each must give these numbers. */
+static void expect(struct call *x, const double *want, int n)
+{
+    const struct ms_kernel *list[16];
+
+    ck_assert_msg(kt_infer(&x->c, &x->err) == MS_OK, "%s", x->err.text);
+    const int k = kt_kernels(&x->c, list, 16);
+    ck_assert_int_gt(k, 0);
+    for (int i = 0; i < k; i++) {
+        ck_assert_msg(kt_run(&x->c, list[i], 0, x->out, &x->err), "%s", x->err.text);
+        ck_assert_uint_eq(ms_tensor_count(x->out[0]), (size_t)n);
+        for (int e = 0; e < n; e++) {
+            const double v = ms_tensor_f64(x->out[0], (size_t)e);
+
+            ck_assert_msg(v == want[e] || (isnan(v) && isnan(want[e])),
+                          "%s: element %d is %g, not %g", list[i]->name, e, v, want[e]);
+        }
+        kt_drop(x->out, 1);
+    }
+    kt_end(&x->c);
+}
+#define EXPECT(x_, ...)                                                                            \
+    expect((x_), (const double[]){__VA_ARGS__}, sizeof((const double[]){__VA_ARGS__}) / 8)
+
+/* Fails while running, or already when shapes are inferred, with these words. */
+static void expect_refused(struct call *x, const char *words)
+{
+    const struct ms_kernel *list[16];
+
+    if (kt_infer(&x->c, &x->err) == MS_OK) {
+        ck_assert_int_gt(kt_kernels(&x->c, list, 16), 0);
+        ck_assert(!kt_run(&x->c, list[0], 0, x->out, &x->err));
+    }
+    ck_assert_msg(strstr(x->err.text, words) != NULL, "'%s' lacks '%s'", x->err.text, words);
+    kt_end(&x->c);
+}
+
+START_TEST(integer_division)
+{
+    struct call x;
+
+    begin(&x, "Div");
+    IN(&x, MS_I32, -7, 7, -7, INT32_MIN);
+    IN(&x, MS_I32, 2, -2, -2, -1);
+    EXPECT(&x, -3, -3, 3, INT32_MIN);
+    begin(&x, "FloorDiv");
+    IN(&x, MS_I32, -7, 7, -7, INT32_MIN);
+    IN(&x, MS_I32, 2, -2, -2, -1);
+    EXPECT(&x, -4, -4, 3, INT32_MIN);
+    begin(&x, "Mod");
+    IN(&x, MS_I8, -7, 7, -128, 5);
+    IN(&x, MS_I8, 3, -3, -1, 5);
+    EXPECT(&x, 2, -2, 0, 0);
+    begin(&x, "Div");
+    IN(&x, MS_I64, 1, 2);
+    IN(&x, MS_I64, 1, 0);
+    expect_refused(&x, "division by zero");
+    begin(&x, "Mod");
+    IN(&x, MS_U8, 1);
+    IN(&x, MS_U8, 0);
+    expect_refused(&x, "division by zero");
+}
+END_TEST
+
+START_TEST(shifts)
+{
+    struct call x;
+
+    begin(&x, "BitShift");
+    IN(&x, MS_U8, 1, 255, 255);
+    IN(&x, MS_U8, 7, 8, 200);
+    ms_attr_set_str(x.c.node, "direction", "LEFT");
+    EXPECT(&x, 128, 0, 0);
+    begin(&x, "BitShift");
+    IN(&x, MS_U32, 4294967295.0, 8);
+    IN(&x, MS_U32, 32, 3);
+    ms_attr_set_str(x.c.node, "direction", "RIGHT");
+    EXPECT(&x, 0, 1);
+}
+END_TEST
+
+START_TEST(nan_wins_max_and_min)
+{
+    struct call x;
+
+    begin(&x, "Max");
+    IN(&x, MS_F32, NAN, 1, 2, -INFINITY);
+    IN(&x, MS_F32, 1, NAN, 3, INFINITY);
+    EXPECT(&x, NAN, NAN, 3, INFINITY);
+    begin(&x, "Min");
+    IN(&x, MS_F16, NAN, 1, 2, -INFINITY);
+    IN(&x, MS_F16, 1, NAN, 3, INFINITY);
+    EXPECT(&x, NAN, NAN, 2, -INFINITY);
+    begin(&x, "ReduceMax");
+    IN(&x, MS_F32, 1, NAN, 3);
+    EXPECT(&x, NAN);
+    begin(&x, "ArgMax");
+    IN(&x, MS_F32, 1, NAN, 3, NAN);
+    EXPECT(&x, 1);
+}
+END_TEST
+
+START_TEST(casts_saturate)
+{
+    struct call x;
+
+    begin(&x, "Cast");
+    IN(&x, MS_F32, NAN, 1e9, -1e9, -0.9, 127.9, -128.9);
+    ms_attr_set_str(x.c.node, "to", "i8");
+    EXPECT(&x, 0, 127, -128, 0, 127, -128);
+    begin(&x, "Cast");
+    IN(&x, MS_F64, -1, INFINITY, 255.5, -INFINITY);
+    ms_attr_set_str(x.c.node, "to", "u8");
+    EXPECT(&x, 0, 255, 255, 0);
+    begin(&x, "Cast");
+    IN(&x, MS_I32, 300, -1, 128);
+    ms_attr_set_str(x.c.node, "to", "u8");
+    EXPECT(&x, 44, 255, 128);
+    begin(&x, "Cast");
+    IN(&x, MS_F32, 0, -0.0, NAN, 0.1);
+    ms_attr_set_str(x.c.node, "to", "bool");
+    EXPECT(&x, 0, 0, 1, 1);
+}
+END_TEST
+
+START_TEST(powers)
+{
+    struct call x;
+
+    begin(&x, "Pow");
+    IN(&x, MS_F32, -0.0, -INFINITY, 4, -4);
+    IN(&x, MS_F32, 0.5);
+    EXPECT(&x, 0, INFINITY, 2, NAN);
+    begin(&x, "Pow");
+    IN(&x, MS_I32, 2, -1, 3, 0);
+    IN(&x, MS_I64, 31, -3, -1, -1);
+    EXPECT(&x, INT32_MIN, -1, 0, 0);
+}
+END_TEST
+
+START_TEST(pads)
+{
+    struct call x;
+
+    begin(&x, "Pad");
+    IN(&x, MS_I32, 1, 2, 3);
+    IN(&x, MS_I64, 2, 4);
+    ms_attr_set_str(x.c.node, "mode", "symmetric");
+    EXPECT(&x, 2, 1, 1, 2, 3, 3, 2, 1, 1);
+    begin(&x, "Pad");
+    IN(&x, MS_I32, 1, 2, 3);
+    IN(&x, MS_I64, 3, 1);
+    ms_attr_set_str(x.c.node, "mode", "reflect");
+    EXPECT(&x, 2, 3, 2, 1, 2, 3, 2);
+    begin(&x, "Pad");
+    IN(&x, MS_I32, 1, 2, 3);
+    IN(&x, MS_I64, -1, 2);
+    EXPECT(&x, 2, 3, 0, 0);
+    begin(&x, "Pad");
+    IN(&x, MS_I32, 1, 2, 3);
+    IN(&x, MS_I64, -2, -2);
+    expect_refused(&x, "loses more");
+}
+END_TEST
+
+START_TEST(ties_and_order)
+{
+    struct call x;
+
+    begin(&x, "TopK");
+    IN(&x, MS_F32, 1, 3, -0.0, 3, 0, NAN);
+    IN(&x, MS_I64, 5);
+    EXPECT(&x, NAN, 3, 3, 1, 0);
+    begin(&x, "ArgMin");
+    IN(&x, MS_I64, 4, 1, 1, 2);
+    ms_attr_set_int(x.c.node, "select_last_index", 1);
+    EXPECT(&x, 2);
+}
+END_TEST
+
+START_TEST(data_is_bounds_checked)
+{
+    struct call x;
+
+    begin(&x, "Gather");
+    IN(&x, MS_F32, 1, 2, 3);
+    IN(&x, MS_I64, 0, -3, 3);
+    expect_refused(&x, "index 3");
+    begin(&x, "GatherElements");
+    IN(&x, MS_F32, 1, 2, 3);
+    IN(&x, MS_I32, -4);
+    expect_refused(&x, "index -4");
+    begin(&x, "ScatterElements");
+    IN(&x, MS_F32, 1, 2, 3);
+    IN(&x, MS_I64, 7);
+    IN(&x, MS_F32, 1);
+    expect_refused(&x, "index 7");
+    begin(&x, "Slice");
+    IN(&x, MS_F32, 1, 2, 3);
+    IN(&x, MS_I64, 0);
+    IN(&x, MS_I64, 3);
+    IN(&x, MS_I64, 0);
+    IN(&x, MS_I64, 0);
+    expect_refused(&x, "step 0 is 0");
+    begin(&x, "Reshape");
+    IN(&x, MS_F32, 1, 2, 3);
+    IN(&x, MS_I64, 2, -1);
+    expect_refused(&x, "cannot become");
+    begin(&x, "Range");
+    IN(&x, MS_I64, 0);
+    IN(&x, MS_I64, 1e18);
+    IN(&x, MS_I64, 1);
+    expect_refused(&x, "elements");
+    begin(&x, "ConstantOfShape");
+    IN(&x, MS_I64, 2, -2);
+    expect_refused(&x, "dim 1 is -2");
+}
+END_TEST
+
+START_TEST(slices_at_the_ends)
+{
+    struct call x;
+
+    begin(&x, "Slice");
+    IN(&x, MS_I32, 0, 1, 2, 3, 4);
+    IN(&x, MS_I64, 10);
+    IN(&x, MS_I64, -9e18);
+    IN(&x, MS_I64, 0);
+    IN(&x, MS_I64, -2);
+    EXPECT(&x, 4, 2, 0);
+    begin(&x, "ReduceSum");
+    IN(&x, MS_F32, 1e8, 1, -1e8);
+    EXPECT(&x, 1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("kernels");
+    TCase *t = tcase_create("edges");
+
+    tcase_add_test(t, integer_division);
+    tcase_add_test(t, shifts);
+    tcase_add_test(t, nan_wins_max_and_min);
+    tcase_add_test(t, casts_saturate);
+    tcase_add_test(t, powers);
+    tcase_add_test(t, pads);
+    tcase_add_test(t, ties_and_order);
+    tcase_add_test(t, data_is_bounds_checked);
+    tcase_add_test(t, slices_at_the_ends);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
