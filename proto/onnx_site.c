@@ -52,7 +52,8 @@ static ms_code open_inputs(struct onnx_site *s)
 static const struct onnx_attr *find_attr(const struct onnx_attr *v, size_t n, struct ms_bytes name)
 {
     for (size_t i = 0; i < n; i++)
-        if (v[i].name.len == name.len && memcmp(v[i].name.data, name.data, name.len) == 0)
+        if (v[i].name.len == name.len &&
+            (name.len == 0 || memcmp(v[i].name.data, name.data, name.len) == 0))
             return &v[i];
     return NULL;
 }
