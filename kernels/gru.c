@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gru.c - GRU: gated recurrent units, one or two directions, lengths by item. */
-#include "kernels/recurrent.h"
+#include "kernels/recurrent_fast.h"
 #include "kernels/wide.h"
 
 static const char *const usual[] = {"Sigmoid", "Tanh"};
@@ -51,6 +51,45 @@ static void cell(const struct ms_recurrent_step *s)
         s->h[i] = (1 - h[i]) * h[2 * n + i] + h[i] * s->h[i];
 }
 
+/* The same for the packed product: first the gates, then the new state. */
+static void item(const struct ms_recurrent_item *it, bool second)
+{
+    size_t n = it->r->hidden;
+    float *update = it->gh, *reset = update + n, *fresh = reset + n;
+
+    if (!second) {
+        for (size_t i = 0; i < 2 * n; i++)
+            update[i] += it->gx[i];
+        ms_recurrent_act_row(it, 0, update, 2 * n);
+        for (size_t i = 0; i < n; i++)
+            it->rh[i] = reset[i] * it->h[i];
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        fresh[i] = it->gx[2 * n + i] + (it->r->flag ? reset[i] * fresh[i] : fresh[i]);
+    ms_recurrent_act_row(it, 1, fresh, n);
+    for (size_t i = 0; i < n; i++)
+        it->h[i] = (1 - update[i]) * fresh[i] + update[i] * it->h[i];
+}
+
+static void run_isa(const struct ms_task *t, enum ms_isa isa)
+{
+    struct ms_recurrent r;
+
+    ms_recurrent_of(&r, t, 3, usual, 2, "linear_before_reset");
+    ms_recurrent_fast(t, &r, -1, -1, item, isa);
+}
+
+static void run_avx512(const struct ms_task *t)
+{
+    run_isa(t, MS_ISA_AVX512);
+}
+
+static void run_avx2(const struct ms_task *t)
+{
+    run_isa(t, MS_ISA_AVX2);
+}
+
 static void walk(const struct ms_task *t)
 {
     struct ms_recurrent r;
@@ -83,6 +122,7 @@ MS_OP(gru) = {
     .cost = ms_recurrent_cost,
     .kernels =
         (const struct ms_kernel[]){
+            MS_RECURRENT_FAST("gru", run),
             {.name = "gru", .dtypes = MS_FLOATS, .scratch = scratch, .run = run},
             {0},
         },

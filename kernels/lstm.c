@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lstm.c - LSTM: long short-term memory, one or two directions, peepholes, lengths by
  * item. */
-#include "kernels/recurrent.h"
+#include "kernels/recurrent_fast.h"
 #include "kernels/wide.h"
 
 static const char *const usual[] = {"Sigmoid", "Tanh", "Tanh"};
@@ -45,6 +45,52 @@ static void cell(const struct ms_recurrent_step *s)
     }
 }
 
+/* The same for the packed product. */
+static void item(const struct ms_recurrent_item *it, bool second)
+{
+    size_t n = it->r->hidden;
+    float *in = it->gh, *out = in + n, *forget = out + n, *fresh = forget + n;
+    const float *p = it->p;
+
+    (void)second;
+    for (size_t i = 0; i < 4 * n; i++)
+        in[i] += it->gx[i];
+    for (size_t i = 0; p && i < n; i++) {
+        in[i] += p[i] * it->c[i];
+        forget[i] += p[2 * n + i] * it->c[i];
+    }
+    ms_recurrent_act_row(it, 0, in, n);
+    ms_recurrent_act_row(it, 0, forget, n);
+    ms_recurrent_act_row(it, 1, fresh, n);
+    for (size_t i = 0; i < n; i++) {
+        float keep = it->r->flag ? 1 - in[i] : forget[i];
+        it->c[i] = keep * it->c[i] + in[i] * fresh[i];
+        out[i] += p ? p[n + i] * it->c[i] : 0;
+    }
+    ms_recurrent_act_row(it, 0, out, n);
+    it->act[2].row(it->c, it->h, n, it->act[2].a, it->act[2].b);
+    for (size_t i = 0; i < n; i++)
+        it->h[i] *= out[i];
+}
+
+static void run_isa(const struct ms_task *t, enum ms_isa isa)
+{
+    struct ms_recurrent r;
+
+    ms_recurrent_of(&r, t, 4, usual, 3, "input_forget");
+    ms_recurrent_fast(t, &r, 6, 7, item, isa);
+}
+
+static void run_avx512(const struct ms_task *t)
+{
+    run_isa(t, MS_ISA_AVX512);
+}
+
+static void run_avx2(const struct ms_task *t)
+{
+    run_isa(t, MS_ISA_AVX2);
+}
+
 static void walk(const struct ms_task *t)
 {
     struct ms_recurrent r;
@@ -77,6 +123,7 @@ MS_OP(lstm) = {
     .cost = ms_recurrent_cost,
     .kernels =
         (const struct ms_kernel[]){
+            MS_RECURRENT_FAST("lstm", run),
             {.name = "lstm", .dtypes = MS_FLOATS, .scratch = scratch, .run = run},
             {0},
         },
