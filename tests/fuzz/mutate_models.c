@@ -384,6 +384,7 @@ int main(int argc, char **argv)
         free(exact);
     }
     ms_engine_free(engine);
+    all.path = "the whole run"; /* for what the sanitizers say at exit */
     report(done, ms_now() - start);
     for (int i = 0; i < all.n_seeds; i++) {
         ms_unmap(&all.seeds[i].file);
