@@ -121,6 +121,7 @@ static ms_code realign(struct loader *l, struct ms_value *v)
     if (!c->data)
         return ms_fail_oom(l->err, "constant", t->bytes);
     memcpy(c->data, t->data, t->bytes);
+    ms_shed_now(&l->shed, t->data, t->bytes);
     v->constant = c;
     return MS_OK;
 }
@@ -211,10 +212,10 @@ static ms_code pack(struct loader *l)
         .arg = l,
     };
 
-    MS_TRY(each_constant(m->graph, realign, l));
-    MS_TRY(each_constant(m->graph, count_weight, l));
     ms_shed_init(&l->shed, l->src->main.data, l->src->main.len);
     ms_shed_now(&l->shed, l->src->main.data, l->src->main.len); /* reader and passes touched it */
+    MS_TRY(each_constant(m->graph, realign, l));
+    MS_TRY(each_constant(m->graph, count_weight, l));
     if (ms_account_take(m->account, MS_ACCOUNT_WEIGHTS, m->weight_bytes))
         m->weight_booked = m->weight_bytes;
     MS_TRY(ms_program_init(&m->program, m->graph, &o, l->err));
