@@ -10,8 +10,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "runtime/engine_impl.h"
-#include "runtime/model.h"
-#include "runtime/queue.h"
+#include "runtime/model_impl.h"
 
 enum { OVERDUE_S = 10 };
 
@@ -164,6 +163,19 @@ void ms_engine_memory(const struct ms_engine *e, struct ms_engine_memory *out)
         .runs = ms_account_held(e->account, MS_ACCOUNT_RUNS),
         .budget = e->account->budget,
     };
+}
+
+size_t ms_engine_shrink(struct ms_engine *e)
+{
+    size_t freed = 0;
+
+    if (!e)
+        return 0;
+    pthread_mutex_lock(&e->models_lock);
+    for (struct ms_model *m = e->models; m; m = m->next)
+        freed += ms_slabs_shrink(&m->program.slabs) + ms_program_shrink(&m->program);
+    pthread_mutex_unlock(&e->models_lock);
+    return freed;
 }
 
 struct ms_watch *ms_engine_watch(struct ms_engine *e)

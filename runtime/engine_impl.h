@@ -26,6 +26,9 @@ enum { MS_ENGINE_MODELS = 1 << 14 };
 /* batcher.c: what the watch calls at alarms. */
 int64_t ms_engine_tick(void *engine, int64_t now);
 
+/* Frees what models only keep for later (idle slabs, unused plans); how many bytes. e may be NULL.
+ */
+size_t ms_engine_shrink(struct ms_engine *e);
 struct ms_watch *ms_engine_watch(struct ms_engine *e);
 struct ms_pool *ms_engine_pool(struct ms_engine *e);
 

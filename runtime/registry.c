@@ -41,9 +41,14 @@ const char *ms_state_name(enum ms_state s)
 struct ms_registry *ms_registry_new(void)
 {
     struct ms_registry *r = ms_calloc(1, sizeof *r);
+    pthread_rwlockattr_t attr;
 
-    if (r)
-        pthread_rwlock_init(&r->lock, NULL);
+    if (!r)
+        return NULL;
+    pthread_rwlockattr_init(&attr); /* a stream of readers must not keep a deploy waiting */
+    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(&r->lock, &attr);
+    pthread_rwlockattr_destroy(&attr);
     return r;
 }
 

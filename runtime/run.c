@@ -10,201 +10,10 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "runtime/actor.h"
+#include "runtime/engine_impl.h"
 #include "runtime/program.h"
 
 enum { IDLE_MAX = 16, SHORT_NS = 1000000 };
-
-/* ---- tensors ---- */
-
-/* A tensor that gives its bytes back to the run's budget (while the run lasts) and the account. Its
- * own struct counts too, or a Loop could collect any number of scalars. */
-struct counted {
-    struct ms_tensor t;
-    size_t charged;
-    struct ms_budget *budget; /* NULL once it has left its run */
-    struct ms_account *account;
-};
-
-static void release_counted(struct ms_tensor *t)
-{
-    struct counted *c = (struct counted *)t;
-
-    if (c->budget)
-        ms_budget_give(c->budget, c->charged);
-    ms_account_give(c->account, MS_ACCOUNT_RUNS, c->charged);
-    ms_account_unref(c->account);
-    ms_aligned_free(t->data, t->bytes);
-    ms_free(c);
-}
-
-static void release_view(struct ms_tensor *t)
-{
-    ms_tensor_unref(t->owner);
-    ms_free(t);
-}
-
-static bool book(struct ms_run *r, size_t bytes)
-{
-    struct ms_program *prog = r->plan->part->program;
-
-    if (!ms_budget_take(&r->root->budget, bytes))
-        return false;
-    if (ms_account_take(prog->slabs.account, MS_ACCOUNT_RUNS, bytes))
-        return true;
-    if (ms_slabs_shrink(&prog->slabs) &&
-        ms_account_take(prog->slabs.account, MS_ACCOUNT_RUNS, bytes))
-        return true;
-    ms_budget_give(&r->root->budget, bytes);
-    return false;
-}
-
-struct ms_tensor *ms_run_tensor(struct ms_run *r, enum ms_dtype dtype, const struct ms_shape *s)
-{
-    struct ms_account *account = r->plan->part->program->slabs.account;
-    size_t bytes, charged;
-
-    if (!ms_shape_bytes(s, dtype, &bytes) ||
-        !ms_add(bytes, sizeof(struct counted) + 64, &charged) || !book(r, charged))
-        return NULL;
-    struct counted *c = ms_calloc(1, sizeof *c);
-    void *data = c ? ms_aligned_alloc(bytes) : NULL;
-    if (!data) {
-        ms_free(c);
-        ms_budget_give(&r->root->budget, charged);
-        ms_account_give(account, MS_ACCOUNT_RUNS, charged);
-        return NULL;
-    }
-    c->charged = charged;
-    if (dtype == MS_STRING) /* elements are pointers: never garbage */
-        memset(data, 0, bytes);
-    c->t = (struct ms_tensor){
-        .dtype = dtype, .shape = *s, .bytes = bytes, .data = data, .release = release_counted};
-    atomic_init(&c->t.refs, 1);
-    c->budget = &r->root->budget;
-    c->account = ms_account_ref(account);
-    return &c->t;
-}
-
-struct ms_tensor *ms_run_view(struct ms_tensor *of, enum ms_dtype dtype, const struct ms_shape *s,
-                              size_t offset, size_t bytes)
-{
-    struct ms_tensor *v = ms_calloc(1, sizeof *v);
-
-    if (!v)
-        return NULL;
-    *v = (struct ms_tensor){.dtype = dtype,
-                            .shape = *s,
-                            .bytes = bytes,
-                            .data = of->data ? (char *)of->data + offset : NULL,
-                            .release = release_view,
-                            .owner = ms_tensor_ref(of)};
-    atomic_init(&v->refs, 1);
-    return v;
-}
-
-/* An output leaves: what it holds is no longer the run's. */
-static void detach(struct ms_tensor *t)
-{
-    while (t && t->release == release_view)
-        t = t->owner;
-    if (!t || t->release != release_counted)
-        return;
-    struct counted *c = (struct counted *)t;
-    if (c->budget)
-        ms_budget_give(c->budget, c->charged);
-    c->budget = NULL;
-}
-
-static struct ms_tensor *copy(struct ms_run *r, const struct ms_tensor *t)
-{
-    struct ms_tensor *c = ms_run_tensor(r, t->dtype, &t->shape);
-
-    if (c && t->bytes)
-        memcpy(c->data, t->data, t->bytes);
-    return c;
-}
-
-/* ---- what kernels ask for ---- */
-
-void ms_run_fail(struct ms_run *r, const struct ms_node *n, ms_code code, const char *text)
-{
-    struct ms_run *root = r->root;
-    int none = 0;
-
-    if (atomic_compare_exchange_strong(&root->failed, &none, 1)) {
-        if (n)
-            ms_node_fail(n, &root->err, code, "%s", text);
-        else
-            ms_fail(&root->err, code, "%s", text);
-        atomic_store(&root->failed, 2);
-    }
-    atomic_store(&root->watched.stop, true);
-}
-
-static void ctl_fail(struct ms_ctl *c, const struct ms_node *n, ms_code code, const char *text)
-{
-    ms_run_fail((struct ms_run *)c, n, code, text);
-}
-
-static void fail_memory(const struct ms_task *t, int i, size_t bytes)
-{
-    ms_task_fail(t, MS_RESOURCE_EXHAUSTED,
-                 "output %d of %zu bytes does not fit the run's memory budget", i, bytes);
-}
-
-static struct ms_tensor *ctl_output(const struct ms_task *t, int i, enum ms_dtype dtype,
-                                    const struct ms_shape *shape)
-{
-    struct ms_run *r = (struct ms_run *)t->ctl;
-    size_t bytes = SIZE_MAX;
-
-    ms_tensor_unref(t->out[i]);
-    t->out[i] = ms_run_tensor(r, dtype, shape);
-    if (!t->out[i]) {
-        (void)ms_shape_bytes(shape, dtype, &bytes);
-        fail_memory(t, i, bytes);
-    }
-    return t->out[i];
-}
-
-/* Tensors of the slab and of callers may change or go while the output still lives: those are
- * copied. */
-static void ctl_give(const struct ms_task *t, int i, struct ms_tensor *tensor)
-{
-    struct ms_run *r = (struct ms_run *)t->ctl;
-    struct ms_tensor *old = t->out[i];
-
-    t->out[i] = tensor->release ? ms_tensor_ref(tensor) : copy(r, tensor);
-    ms_tensor_unref(old);
-    if (!t->out[i])
-        fail_memory(t, i, tensor->bytes);
-}
-
-static bool ctl_call(const struct ms_task *t, const struct ms_graph *g, struct ms_tensor *const *in,
-                     struct ms_tensor **out)
-{
-    struct ms_run *r = (struct ms_run *)t->ctl;
-    struct ms_part *part = ms_program_part(r->plan->part->program, g);
-    struct ms_run_opts o = {.root = r->root, .width = r->width};
-    struct ms_plan *plan;
-    struct ms_err err;
-    ms_code code = MS_INTERNAL;
-
-    for (int i = 0; i < g->n_out; i++)
-        out[i] = NULL;
-    if (!part) {
-        ms_task_fail(t, MS_INTERNAL, "its sub-graph is unknown");
-        return false;
-    }
-    code = ms_part_plan(part, in, &plan, &err);
-    if (code == MS_OK) {
-        code = ms_plan_run(plan, in, out, &o, &err);
-        ms_plan_unref(plan);
-    }
-    if (code != MS_OK)
-        ms_run_fail(r, NULL, code, err.text);
-    return code == MS_OK;
-}
 
 /* ---- run objects ---- */
 
@@ -272,8 +81,7 @@ static struct ms_run *run_new(struct ms_plan *p)
         run_free(r);
         return NULL;
     }
-    r->ctl =
-        (struct ms_ctl){.fail = ctl_fail, .output = ctl_output, .give = ctl_give, .call = ctl_call};
+    ms_run_ctl(&r->ctl);
     bind_args(r);
     return r;
 }
@@ -365,7 +173,8 @@ static ms_code begin(struct ms_run *r, struct ms_tensor *const *in, const struct
     if (!ms_budget_take(&r->root->budget, bytes))
         return ms_fail(err, MS_RESOURCE_EXHAUSTED, "%zu bytes do not fit the run's memory budget",
                        bytes);
-    if (!ms_slabs_take(&prog->slabs, bytes, &r->slab)) {
+    if (!ms_slabs_take(&prog->slabs, bytes, &r->slab) &&
+        !(ms_engine_shrink(prog->engine) && ms_slabs_take(&prog->slabs, bytes, &r->slab))) {
         ms_budget_give(&r->root->budget, bytes);
         return ms_fail(err, MS_RESOURCE_EXHAUSTED, "no memory for a run (%zu bytes)", bytes);
     }
@@ -397,7 +206,7 @@ static struct ms_tensor *take_output(struct ms_run *r, struct ms_tensor *const *
     if (s->where == MS_AT_INPUT && r != r->root && in[s->index]->release &&
         ms_shape_eq(&in[s->index]->shape, &s->proto.shape))
         return ms_tensor_ref(in[s->index]);
-    return t ? copy(r, t) : NULL;
+    return t ? ms_run_copy(r, t) : NULL;
 }
 
 static ms_code collect(struct ms_run *r, struct ms_tensor *const *in, struct ms_tensor **out,
@@ -410,7 +219,7 @@ static ms_code collect(struct ms_run *r, struct ms_tensor *const *in, struct ms_
                            i);
     }
     for (int i = 0; r == r->root && i < r->plan->n_out; i++)
-        detach(out[i]);
+        ms_run_detach(out[i]);
     return MS_OK;
 }
 

@@ -54,6 +54,12 @@ struct ms_tensor *ms_run_tensor(struct ms_run *r, enum ms_dtype t, const struct 
 /* Another shape of a counted tensor; holds a reference on it. */
 struct ms_tensor *ms_run_view(struct ms_tensor *of, enum ms_dtype t, const struct ms_shape *s,
                               size_t offset, size_t bytes);
+/* A counted copy; NULL as above. */
+struct ms_tensor *ms_run_copy(struct ms_run *r, const struct ms_tensor *t);
+/* An output leaves: what it holds is no longer on the run's budget. */
+void ms_run_detach(struct ms_tensor *t);
+/* Sets the callbacks (not stop). */
+void ms_run_ctl(struct ms_ctl *c);
 /* Frees pooled runs; for ms_plan_unref. */
 void ms_run_drop_idle(struct ms_plan *p);
 
