@@ -43,9 +43,9 @@ void ms_model_opts_init(struct ms_model_opts *o);
  * is freed (also when loading fails). Runs on the calling thread (a loader, never a transport). */
 ms_code ms_model_load(struct ms_engine *e, const struct ms_source *src, void (*release)(void *arg),
                       const struct ms_model_opts *o, struct ms_model **out, struct ms_err *err);
-/* Only reads, checks and optimises, without an engine, and forgets it all: what a process of its own
- * does with bytes from strangers before they come near the daemon. Uses passes, load_deadline and
- * cancel of o; max_heap bounds messages, graph and folded constants. */
+/* Only reads, checks and optimises, without an engine, and forgets it all: what a process of its
+ * own does with bytes from strangers before they come near the daemon. Uses passes, load_deadline
+ * and cancel of o; max_heap bounds messages, graph and folded constants. */
 ms_code ms_model_check(const struct ms_source *src, const struct ms_model_opts *o, size_t max_heap,
                        struct ms_err *err);
 struct ms_model *ms_model_ref(struct ms_model *m);
