@@ -869,8 +869,11 @@ static int try_memory(void)
 
 static int try_spin(void)
 {
-    for (volatile unsigned i = 0;; i++)
-        ;
+    volatile uint64_t i = 0;
+
+    while (i < UINT64_MAX)
+        i = i + 1;
+    return 1;
 }
 
 START_TEST(the_sandbox_holds)
