@@ -140,7 +140,7 @@ static bool keep_tensor(void *arg, struct ms_tensor *t)
         return false;
     }
     m->graph_bytes += t->bytes;
-    k->tensor = ms_tensor_ref(t);
+    k->tensor = t; /* takes the reference of the pass that made it */
     k->next = m->kept;
     m->kept = k;
     return true;
