@@ -27,12 +27,15 @@
 
 static ms_code limit(int resource, rlim_t value, const char *what, struct ms_err *err)
 {
-    struct rlimit r = {value, value};
+    /* Beyond the soft bound on CPU time comes SIGXCPU, beyond the hard one SIGKILL. */
+    struct rlimit r = {value, value + (resource == RLIMIT_CPU)};
     struct rlimit now;
 
     /* Never more than there is already. */
-    if (getrlimit((__rlimit_resource_t)resource, &now) == 0 && now.rlim_max < value)
-        r.rlim_cur = r.rlim_max = now.rlim_max;
+    if (getrlimit((__rlimit_resource_t)resource, &now) == 0 && now.rlim_max < r.rlim_max) {
+        r.rlim_max = now.rlim_max;
+        r.rlim_cur = value < now.rlim_max ? value : now.rlim_max;
+    }
     if (setrlimit((__rlimit_resource_t)resource, &r) != 0)
         return ms_fail(err, MS_UNAVAILABLE, "sandbox: %s: %s", what, strerror(errno));
     return MS_OK;
