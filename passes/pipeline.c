@@ -9,40 +9,42 @@
 #include "base/clock.h"
 #include "passes/rewrite.h"
 
-extern const struct ms_pass ms_pass_remove_noop, ms_pass_fold, ms_pass_inline_constants,
-    ms_pass_shape_chain, ms_pass_merge_cast, ms_pass_merge_reshape, ms_pass_merge_transpose,
-    ms_pass_cse, ms_pass_dead_code, ms_pass_fuse_layernorm, ms_pass_fuse_gelu, ms_pass_fuse_swish,
-    ms_pass_fuse_hard_swish, ms_pass_batchnorm_scale, ms_pass_conv_batchnorm,
-    ms_pass_batchnorm_conv, ms_pass_conv_scale, ms_pass_transpose_matmul, ms_pass_matmul_add,
-    ms_pass_conv_bias, ms_pass_fuse_residual, ms_pass_fuse_activation, ms_pass_assign_layout;
+#define MS_PASSES                                                                                  \
+    MS_PASS(ms_pass_inline_constants)                                                              \
+    MS_PASS(ms_pass_remove_noop)                                                                   \
+    MS_PASS(ms_pass_fold)                                                                          \
+    MS_PASS(ms_pass_shape_chain)                                                                   \
+    MS_PASS(ms_pass_fold) /* what shape-chain made constant */                                     \
+    MS_PASS(ms_pass_merge_cast)                                                                    \
+    MS_PASS(ms_pass_merge_reshape)                                                                 \
+    MS_PASS(ms_pass_merge_transpose)                                                               \
+    MS_PASS(ms_pass_dead_code)                                                                     \
+    MS_PASS(ms_pass_cse)                                                                           \
+    MS_PASS(ms_pass_fuse_layernorm)                                                                \
+    MS_PASS(ms_pass_fuse_gelu)                                                                     \
+    MS_PASS(ms_pass_fuse_hard_swish)                                                               \
+    MS_PASS(ms_pass_fuse_swish)                                                                    \
+    MS_PASS(ms_pass_batchnorm_scale)                                                               \
+    MS_PASS(ms_pass_conv_batchnorm)                                                                \
+    MS_PASS(ms_pass_batchnorm_conv)                                                                \
+    MS_PASS(ms_pass_conv_scale)                                                                    \
+    MS_PASS(ms_pass_transpose_matmul)                                                              \
+    MS_PASS(ms_pass_matmul_add)                                                                    \
+    MS_PASS(ms_pass_conv_bias)                                                                     \
+    MS_PASS(ms_pass_fuse_residual)                                                                 \
+    MS_PASS(ms_pass_fuse_activation)                                                               \
+    MS_PASS(ms_pass_remove_noop)                                                                   \
+    MS_PASS(ms_pass_assign_layout)                                                                 \
+    MS_PASS(ms_pass_dead_code)
+
+#define MS_PASS(record_) extern const struct ms_pass record_;
+MS_PASSES
+#undef MS_PASS
 
 static const struct ms_pass *const pipeline[] = {
-    &ms_pass_inline_constants,
-    &ms_pass_remove_noop,
-    &ms_pass_fold,
-    &ms_pass_shape_chain,
-    &ms_pass_fold, /* what shape-chain made constant */
-    &ms_pass_merge_cast,
-    &ms_pass_merge_reshape,
-    &ms_pass_merge_transpose,
-    &ms_pass_dead_code,
-    &ms_pass_cse,
-    &ms_pass_fuse_layernorm,
-    &ms_pass_fuse_gelu,
-    &ms_pass_fuse_hard_swish,
-    &ms_pass_fuse_swish,
-    &ms_pass_batchnorm_scale,
-    &ms_pass_conv_batchnorm,
-    &ms_pass_batchnorm_conv,
-    &ms_pass_conv_scale,
-    &ms_pass_transpose_matmul,
-    &ms_pass_matmul_add,
-    &ms_pass_conv_bias,
-    &ms_pass_fuse_residual,
-    &ms_pass_fuse_activation,
-    &ms_pass_remove_noop,
-    &ms_pass_assign_layout,
-    &ms_pass_dead_code,
+#define MS_PASS(record_) &record_,
+    MS_PASSES
+#undef MS_PASS
 };
 
 enum { N_PASSES = sizeof pipeline / sizeof *pipeline };
