@@ -138,6 +138,9 @@ START_TEST(same_bits_in_any_company)
     ck_assert_uint_eq(atomic_load(&s->success.count), THREADS * CALLS);
     ck_assert_uint_le(atomic_load(&s->executions), THREADS * CALLS);
     ck_assert_uint_eq(atomic_load(&s->inferences), THREADS * CALLS * 2);
+    int64_t end = ms_now() + 5 * MS_SEC;
+    while (ms_model_pending(m) && ms_now() < end)
+        usleep(100); /* counted down behind done */
     ck_assert_int_eq(ms_model_pending(m), 0);
     ms_model_unref(m);
     ms_engine_free(e);
@@ -322,12 +325,81 @@ START_TEST(unaligned_input)
 }
 END_TEST
 
+/* ---- chaos: random deadlines and cancels on two models; each accepted request ends once ---- */
+
+struct chaos {
+    struct ms_model *m[2];
+    atomic_int accepted, ended;
+};
+
+static void *wreak(void *arg)
+{
+    struct chaos *k = arg;
+    struct call *calls = ms_calloc(CALLS, sizeof *calls);
+    bool accepted[CALLS];
+    uint64_t r = atomic_fetch_add(&k->accepted, 0) + (uint64_t)(uintptr_t)calls;
+
+    for (int i = 0; i < CALLS; i++) {
+        r = r * 6364136223846793005u + 1442695040888963407u;
+        call_init(&calls[i], random_of(r, 1 + (int64_t)(r >> 60), 16));
+        if (r >> 40 & 1)
+            calls[i].req.deadline = ms_now() + (int64_t)(r >> 33 & 0xfffff);
+        accepted[i] =
+            ms_submit(k->m[r >> 35 & 1], &calls[i].req, on_done, &calls[i], NULL) == MS_OK;
+        atomic_fetch_add(&k->accepted, accepted[i]);
+        if (accepted[i] && (r >> 37 & 3) == 0)
+            ms_cancel(&calls[i].req);
+    }
+    for (int i = 0; i < CALLS; i++) {
+        if (accepted[i]) {
+            wait_done(&calls[i]);
+            ms_code c = calls[i].code;
+            ck_assert(c == MS_OK || c == MS_CANCELLED || c == MS_DEADLINE_EXCEEDED);
+            atomic_fetch_add(&k->ended, 1);
+            if (c == MS_OK)
+                check_call(k->m[0], &calls[i]);
+            else
+                ck_assert_ptr_null(calls[i].y[0]);
+        }
+    }
+    usleep(20000); /* a second done would show now */
+    for (int i = 0; i < CALLS; i++) {
+        ck_assert_int_eq(atomic_load(&calls[i].done), accepted[i]);
+        call_free(&calls[i]);
+    }
+    ms_free(calls);
+    return NULL;
+}
+
+START_TEST(each_request_ends_once)
+{
+    struct ms_engine *e = must_engine(3);
+    struct chaos k = {.m = {must_load(e, mlp), must_load(e, mlp)}};
+    pthread_t t[THREADS];
+
+    for (int i = 0; i < THREADS; i++)
+        ck_assert_int_eq(pthread_create(&t[i], NULL, wreak, &k), 0);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(t[i], NULL);
+    ck_assert_int_gt(atomic_load(&k.ended), 0);
+    ck_assert_int_eq(atomic_load(&k.ended), atomic_load(&k.accepted));
+    int64_t end = ms_now() + 5 * MS_SEC;
+    while (ms_model_pending(k.m[0]) + ms_model_pending(k.m[1]) && ms_now() < end)
+        usleep(100); /* counted down behind done */
+    ck_assert_int_eq(ms_model_pending(k.m[0]) + ms_model_pending(k.m[1]), 0);
+    ms_model_unref(k.m[0]);
+    ms_model_unref(k.m[1]);
+    ms_engine_free(e);
+}
+END_TEST
+
 TCase *batch_tests(void)
 {
     TCase *c = tcase_create("batch");
 
     tcase_set_timeout(c, 120);
     tcase_add_test(c, same_bits_in_any_company);
+    tcase_add_test(c, each_request_ends_once);
     tcase_add_test(c, delay_fills_a_batch);
     tcase_add_test(c, endless_loop_ends_at_its_deadline);
     tcase_add_test(c, queue_limits_and_cancel);
