@@ -20,7 +20,7 @@ static int walk(const char *parent, const char *file, void (*each)(const char *p
 {
     DIR *d = opendir(parent);
     struct dirent *e;
-    char path[512];
+    char path[1024];
     int n = 0;
 
     while (d && (e = readdir(d))) {
