@@ -67,8 +67,11 @@ static bool place(struct ms_node *n, struct ms_pass_ctx *c, struct ms_tensor **o
             continue;
         }
         struct ms_value *v = ms_graph_constant(n->graph, NULL, out[i]);
-        if (!v || !c->keep(c->keep_arg, out[i]))
+        if (!v || !c->keep(c->keep_arg, out[i])) {
+            for (; i < n->n_out; i++)
+                ms_tensor_unref(out[i]);
             return false;
+        }
         size_t bytes = out[i]->bytes;
         c->fold_total_bytes -= bytes < c->fold_total_bytes ? bytes : c->fold_total_bytes;
         const char *name = old->name; /* the constant carries the name of what it replaces */

@@ -238,6 +238,7 @@ struct ms_value *mir_op(struct mir_call *c, const char *op, struct ms_value *con
                         const struct ms_attr *attrs);
 struct ms_value *mir_const_ints(struct mir_call *c, const int64_t *v, int n);
 struct ms_value *mir_const(struct mir_call *c, double v, enum ms_dtype t); /* 0-d */
+struct ms_value *mir_const_int(struct mir_call *c, int64_t v);             /* 0-d int64 */
 struct ms_value *mir_cast(struct mir_call *c, struct ms_value *v, enum ms_dtype t);
 struct ms_value *mir_reshape(struct mir_call *c, struct ms_value *v, const int64_t *dims, int n);
 struct ms_value *mir_squeeze(struct mir_call *c, struct ms_value *v, int64_t axis);

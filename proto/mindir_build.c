@@ -129,7 +129,12 @@ static struct ms_value *const_one(struct mir_call *c, int rank, enum ms_dtype t,
 
 struct ms_value *mir_const(struct mir_call *c, double v, enum ms_dtype t)
 {
-    return const_one(c, 0, t, (int64_t)v, v);
+    return const_one(c, 0, t, v > -9e18 && v < 9e18 ? (int64_t)v : 0, v);
+}
+
+struct ms_value *mir_const_int(struct mir_call *c, int64_t v)
+{
+    return const_one(c, 0, MS_I64, v, 0.0);
 }
 
 struct ms_value *mir_const_ints(struct mir_call *c, const int64_t *v, int n)

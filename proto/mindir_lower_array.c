@@ -418,7 +418,7 @@ static ms_code lin_space(struct mir_call *c)
 /* Tril, Triu (x, diagonal): row->attrs says which. */
 static ms_code triangle(struct mir_call *c)
 {
-    struct ms_value *x = mir_tensor(c, 0), *k = mir_const(c, (double)mir_int(c, 1), MS_I64);
+    struct ms_value *x = mir_tensor(c, 0), *k = mir_const_int(c, mir_int(c, 1));
 
     return mir_give(c, mir_op(c, "Trilu", MIR_IN(x, k), c->row->attrs));
 }

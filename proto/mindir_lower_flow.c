@@ -44,7 +44,7 @@ static ms_code tuple_get_item(struct mir_call *c)
         return c->code;
     if (list->kind == MIR_TUPLE)
         return element(c, list, i);
-    if (list->kind != MIR_TENSOR || list->v->shape.rank != 1)
+    if (list->kind != MIR_TENSOR || list->v->shape.rank != 1 || i < -INT32_MAX || i > INT32_MAX)
         return mir_bad(c, "takes an element of %s", mir_kind_name(list));
     /* a shape of unknown rank is one tensor */
     struct mir_value *v = mir_new(c->m, MIR_SCALAR);

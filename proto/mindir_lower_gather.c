@@ -346,8 +346,9 @@ static ms_code mirror_pad(struct mir_call *c)
     for (int i = 0; i < x->shape.rank; i++) {
         pads[i] = ms_tensor_i64(t, (size_t)(2 * i));
         pads[x->shape.rank + i] = ms_tensor_i64(t, (size_t)(2 * i + 1));
-        if (pads[i] < 0 || pads[x->shape.rank + i] < 0)
-            return mir_bad(c, "negative paddings");
+        if (pads[i] < 0 || pads[x->shape.rank + i] < 0 || pads[i] > INT32_MAX ||
+            pads[x->shape.rank + i] > INT32_MAX)
+            return mir_bad(c, "paddings that are negative or beyond all reason");
     }
     return mir_give(c, mode == 0 ? pad(c, x, pads, x->shape.rank, "reflect", NULL)
                                  : pad_symmetric(c, x, pads, x->shape.rank));

@@ -165,6 +165,13 @@ static ms_code conv_ext(struct mir_call *c)
                             MIR_A_INTS("strides", v[0], n), MIR_A_INTS("dilations", v[2], n))));
 }
 
+/* Sizes that can be multiplied in pairs without care. */
+#define SANE (INT64_C(1) << 30)
+static bool is_sane(int64_t n)
+{
+    return n >= 0 && n <= SANE;
+}
+
 /* Conv2DTranspose(dy, w, output size): the output's size decides how much is added at the end, or
  * with SAME how much is cut at both. */
 static ms_code conv_transpose(struct mir_call *c)
@@ -186,6 +193,10 @@ static ms_code conv_transpose(struct mir_call *c)
     if (known && mir_ints(c, 2, size, 4) != 4)
         return mir_bad(c, "an output size that is not [N,C,H,W]");
     for (int i = 0; i < 2 && known; i++) {
+        if (!is_sane(w->shape.dim[2 + i]) || !is_sane(x->shape.dim[2 + i]) ||
+            !is_sane(size[2 + i]) || !is_sane(strides[i]) || !is_sane(dilations[i]) ||
+            !is_sane(pads[i]) || !is_sane(pads[2 + i]))
+            return mir_bad(c, "sizes beyond %lld", (long long)SANE);
         const int64_t reach = (w->shape.dim[2 + i] - 1) * dilations[i] + 1;
         const int64_t full = (x->shape.dim[2 + i] - 1) * strides[i] + reach;
 

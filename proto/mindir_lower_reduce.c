@@ -128,7 +128,7 @@ static ms_code value_with(struct mir_call *c)
 
 static ms_code cum_sum(struct mir_call *c)
 {
-    struct ms_value *x = mir_tensor(c, 0), *axis = mir_const(c, (double)mir_int(c, 1), MS_I64);
+    struct ms_value *x = mir_tensor(c, 0), *axis = mir_const_int(c, mir_int(c, 1));
     const bool exclusive = mir_bool(c, 2), reverse = mir_bool(c, 3);
 
     return mir_give(
@@ -138,7 +138,7 @@ static ms_code cum_sum(struct mir_call *c)
 
 static ms_code cum_sum_ext(struct mir_call *c)
 {
-    struct ms_value *x = mir_tensor(c, 0), *axis = mir_const(c, (double)mir_int(c, 1), MS_I64);
+    struct ms_value *x = mir_tensor(c, 0), *axis = mir_const_int(c, mir_int(c, 1));
 
     if (x && !mir_is_none(c, 2))
         x = mir_cast(c, x, mir_type(c, 2));
@@ -188,7 +188,7 @@ static struct ms_value *variance(struct mir_call *c)
     struct ms_value *left = mir_op(c, "Size", MIR_IN(sum), NULL);
     struct ms_value *n = mir_op(c, "Div", MIR_IN(all, left), NULL);
 
-    n = mir_op(c, "Sub", MIR_IN(n, mir_const(c, (double)mir_int(c, 2), MS_I64)), NULL);
+    n = mir_op(c, "Sub", MIR_IN(n, mir_const_int(c, mir_int(c, 2))), NULL);
     if (c->code != MS_OK)
         return NULL;
     return mir_op(c, "Div", MIR_IN(sum, mir_cast(c, n, x->dtype)), NULL);

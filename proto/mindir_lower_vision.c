@@ -52,7 +52,8 @@ static struct ms_value *size_or_scales(struct mir_call *c, const struct ms_value
     for (int i = 0; i < 2; i++) {
         const double scale = v->items[i]->kind == MIR_FLOAT ? v->items[i]->f : 0.0;
 
-        if (x->shape.dim[2 + i] < 0 || !(scale > 0.0 && scale < 4096.0)) {
+        if (x->shape.dim[2 + i] < 0 || x->shape.dim[2 + i] > INT32_MAX ||
+            !(scale > 0.0 && scale < 4096.0)) {
             mir_unsupported(c, "scales need a known size");
             return NULL;
         }

@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+enum { COPY_MAX = 64 << 10 }; /* bytes */
+
 const char *mir_kind_name(const struct mir_value *v)
 {
     static const char *const names[] = {
@@ -89,6 +91,30 @@ static ms_code tensor_bytes(const struct mir_decoder *d, const struct mir_pb_ten
     return MS_OK;
 }
 
+/* Points at the bytes, or at a copy where they cannot be used as they lie: bools other than 0 and
+ * 1, and small tensors at an address that their elements may not have (big ones the runtime copies
+ * if a kernel needs it). */
+static ms_code place(const struct mir_decoder *d, struct ms_tensor *t, struct ms_bytes raw,
+                     struct ms_err *err)
+{
+    const bool aligned = (uintptr_t)raw.data % ms_dtype_size(t->dtype) == 0;
+    bool normal = true;
+    uint8_t *copy;
+
+    for (size_t i = 0; t->dtype == MS_BOOL && i < raw.len; i++)
+        normal &= raw.data[i] <= 1;
+    t->data = (void *)(uintptr_t)raw.data;
+    if (raw.len == 0 || (normal && (aligned || raw.len > COPY_MAX)))
+        return MS_OK;
+    t->data = copy = ms_arena_alloc(d->graph->arena, raw.len);
+    if (!copy)
+        return ms_fail_oom(err, "a constant", raw.len);
+    memcpy(copy, raw.data, raw.len);
+    for (size_t i = 0; !normal && i < raw.len; i++)
+        copy[i] = copy[i] != 0;
+    return MS_OK;
+}
+
 ms_code mir_decode_tensor(const struct mir_decoder *d, const struct mir_pb_tensor *t,
                           const struct mir_value **out, struct ms_err *err)
 {
@@ -109,11 +135,12 @@ ms_code mir_decode_tensor(const struct mir_decoder *d, const struct mir_pb_tenso
                        (long long)t->compression);
     MS_TRY(mir_dims(t, &shape, err));
     MS_TRY(tensor_bytes(d, t, &raw, err));
-    if (!ms_tensor_borrow(tensor, dtype, &shape, raw.data))
+    if (!ms_tensor_borrow(tensor, dtype, &shape, NULL))
         return ms_fail(err, MS_INVALID_ARGUMENT, "a constant's dims are too large");
     if (tensor->bytes != raw.len)
         return ms_fail(err, MS_INVALID_ARGUMENT, "%zu bytes of data for a constant that needs %zu",
                        raw.len, tensor->bytes);
+    MS_TRY(place(d, tensor, raw, err));
     v->v = ms_graph_constant(d->graph, NULL, tensor);
     v->dtype = dtype;
     *out = v;
