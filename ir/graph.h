@@ -210,8 +210,8 @@ struct ms_fact ms_value_fact(const struct ms_value *v); /* NULL gives an absent 
 
 /* ir/check.c: the verifier, run after reading and after every pass. Names node and attribute. */
 ms_code ms_graph_check(const struct ms_graph *g, struct ms_err *err);
-/* What of it concerns one node alone: arity, attributes, the operator's own conditions. Inference of
- * a node relies on it. */
+/* What of it concerns one node alone: arity, attributes, the operator's own conditions. Inference
+ * of a node relies on it. */
 ms_code ms_node_check(const struct ms_node *n, struct ms_err *err);
 
 /* ir/print.c. Deterministic: the same graph gives the same bytes on every host. */

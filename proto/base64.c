@@ -22,9 +22,9 @@ ms_code ms_base64_decode(struct ms_arena *a, struct ms_bytes text, struct ms_byt
 
     for (int pad = 0; pad < 2 && text.len && text.data[text.len - 1] == '='; pad++)
         text.len--;
-    uint8_t *data = ms_arena_alloc(a, text.len / 4 * 3 + 3);
+    uint8_t *data = ms_arena_array(a, text.len / 4 + 1, 3);
     if (!data)
-        return ms_fail_oom(err, "base64 data", text.len / 4 * 3 + 3);
+        return ms_fail_oom(err, "base64 data", text.len);
     for (size_t i = 0; i < text.len; i++) {
         int v = value(text.data[i]);
         if (v < 0)

@@ -118,7 +118,7 @@ static char *with_options(int key, const char *text, void *input)
         return (char *)text;
     ms_buf_init(&b, 1 << 20);
     ms_config_help(&b);
-    char *copy = strdup(ms_buf_str(&b)); /* argp frees it with free() */
+    char *copy = strdup(ms_buf_str(&b)); /* banned: argp frees it with free() */
     ms_buf_done(&b);
     return copy;
 }

@@ -16,16 +16,16 @@ static const struct bound {
     const char *name;
     double ulp, tiny;
 } bounds[] = {
-    {"Celu", 4, 1e-38},      {"Clip", 0, 0},
-    {"Elu", 3, 1e-38},       {"Erf", 4, 1e-38},
-    {"Exp", 2, 2e-45},       {"Gelu", 40, 1e-10},
+    {"Celu", 4, 1e-38},       {"Clip", 0, 0},
+    {"Elu", 3, 1e-38},        {"Erf", 4, 1e-38},
+    {"Exp", 2, 2e-45},        {"Gelu", 40, 1e-10},
     {"GeluTanh", 120, 1e-30}, {"HardSigmoid", 1, 6e-8},
-    {"HardSwish", 4, 2e-7},  {"LeakyRelu", 1, 1e-38},
-    {"Log", 2, 1e-38},       {"Mish", 5, 1e-37},
-    {"Relu", 0, 0},          {"Selu", 4, 1e-38},
-    {"Sigmoid", 4, 1e-37},   {"Softplus", 3, 1e-38},
-    {"Softsign", 2, 1e-38},  {"Swish", 4, 1e-36},
-    {"Tanh", 4, 1e-38},      {"ThresholdedRelu", 0, 0},
+    {"HardSwish", 4, 2e-7},   {"LeakyRelu", 1, 1e-38},
+    {"Log", 2, 1e-38},        {"Mish", 5, 1e-37},
+    {"Relu", 0, 0},           {"Selu", 4, 1e-38},
+    {"Sigmoid", 4, 1e-37},    {"Softplus", 3, 1e-38},
+    {"Softsign", 2, 1e-38},   {"Swish", 4, 1e-36},
+    {"Tanh", 4, 1e-38},       {"ThresholdedRelu", 0, 0},
 };
 
 static double ulp_of(double y)
