@@ -105,6 +105,8 @@ static void run(const struct ms_task *t, enum ms_isa isa)
     struct plan p;
     size_t floats, total, have = SIZE_MAX;
 
+    if (ms_tensor_count(t->out[0]) == 0)
+        return;
     plan_of(&p, t);
     if (!sizes(&p, &floats, &total))
         return;

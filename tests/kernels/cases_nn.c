@@ -81,6 +81,8 @@ static void gen_conv(struct kt_case *c)
     x.dim[1] = group * icg;
     w.dim[0] = group * ocg;
     w.dim[1] = icg;
+    if (kt_int(c, 0, 30) == 0)
+        x.dim[kt_int(c, 0, rank + 1)] = 0; /* empty: refused or nothing to do */
     expect_sums(c, icg * (int64_t)ms_shape_span(&w, 2, w.rank));
     kt_in(c, kt_random(c, t, &x, -1, 1), KT_BATCHED);
     kt_in(c, kt_random(c, t, &w, -1, 1), kt_int(c, 0, 5) ? KT_CONST : KT_VALUE);
@@ -201,6 +203,8 @@ static void pool_input(struct kt_case *c, ms_dtypes set)
     x.dim[0] = kt_int(c, 1, 3);
     if (kt_flip(c))
         x.dim[rank + 1] = kt_int(c, 1, 70);
+    if (kt_int(c, 0, 30) == 0)
+        x.dim[kt_int(c, 0, rank + 1)] = 0;
     kt_in(c, kt_random(c, mostly_f32(c, set), &x, -3, 3), KT_BATCHED);
     set_ints(c, "kernel_shape", rank, 1, 4);
     set_window(c, rank, 1);
@@ -320,6 +324,8 @@ static void gen_axis(struct kt_case *c)
 
     if (kt_flip(c))
         x.dim[x.rank - 1] = kt_int(c, 1, 150);
+    if (kt_int(c, 0, 30) == 0)
+        x.dim[kt_int(c, 0, x.rank - 1)] = 0;
     int64_t axis = kt_int(c, -x.rank, x.rank - 1);
     kt_in(c, kt_random(c, mostly_f32(c, MS_FLOATS), &x, -6, 6),
           axis > 0 || (axis < 0 && axis + x.rank > 0) ? KT_BATCHED : KT_VALUE);
