@@ -317,8 +317,7 @@ static int run(struct ms_cli *c)
     }
     if (code == MS_EXIT_OK)
         code = summary(c, &w);
-    else
-        ms_buf_done(&w.out);
+    ms_buf_done(&w.out);
     ms_free(dirs);
     ms_free(w.skip);
     ms_free(w.reason);
