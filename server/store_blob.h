@@ -102,6 +102,8 @@ bool ms_blobs_pinned(const struct ms_blobs *b, const char *hex);
 
 /* -errno of a file operation as an error: "WHAT: No space left on device". */
 ms_code ms_vfs_fail(struct ms_err *err, int rc, const char *what);
+/* A folder that is there afterwards, also after a power cut. */
+int ms_vfs_make_dir(const struct ms_vfs *v, int dirfd, const char *path, const char *parent);
 /* fsync of a folder. */
 int ms_vfs_sync_dir(const struct ms_vfs *v, int dirfd, const char *path);
 

@@ -37,6 +37,8 @@ ms_code ms_sql_end(struct ms_db *db, ms_code code, struct ms_err *err) MS_WARN_U
 /* Digest of a version, "" if there is none. */
 ms_code ms_sql_digest(struct ms_db *db, const char *name, int64_t version, char out[MS_SHA256_HEX],
                       struct ms_err *err) MS_WARN_UNUSED;
+/* sha256 over what the digest of a version does not cover. */
+bool ms_sql_row_sum(const struct ms_version *v, char sum[MS_SHA256_HEX]);
 /* Appends to the chain, inside the caller's transaction. */
 ms_code ms_sql_audit(struct ms_db *db, const struct ms_audit *a, const char *name, int64_t version,
                      const char *old, const char *new, struct ms_err *err) MS_WARN_UNUSED;
