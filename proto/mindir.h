@@ -4,7 +4,8 @@
  *
  *     mindir.c            the format: header, forms on disk, names at the model's edge
  *     mindir_walk.c       names and graphs; runs a graph node by node over mir_values
- *     mindir_control.c    Switch and calls -> If, recursion -> Loop, captures of outer values
+ *     mindir_control.c    Switch and a call -> If; captures of outer values
+ *     mindir_loop.c       recursion -> Loop
  *     mindir_call.c       arguments of one node, and helpers that build canonical nodes
  *     mindir_lower.c      the table of primitives, found by name
  *     mindir_lower_*.c    rows and lowering functions, a family each

@@ -1,24 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mindir_control.c - function values into If and Loop, and outer values into sub-graphs.
+/* mindir_control.c - Switch into If, and outer values into sub-graphs.
  *
  * A branch is walked into a graph of its own. What it reads from outside is captured when it is
  * used: an input at the end of the branch's graph, or the constant again. What both branches give
- * alike stays outside the If; the rest are its outputs.
- *
- * A while loop is a graph that calls itself:
- *
- *     header(s): if cond(s) then body(s) else after(s)         body(s): ... header(s')
- *
- * and becomes  Loop(cond(s0), s0) { s' = body(s); cond(s') }; after(s_end).  Which parts of s
- * change is found by trying: first nothing is taken to change, then whatever the body was seen to
- * replace, until that is all. So weights and limits that are handed round stay captures. */
-#include "proto/mindir.h"
+ * alike stays outside the If; the rest are its outputs. */
+#include "proto/mindir_control.h"
 
 #include <string.h>
 
 /* ---- captures ---- */
 
-static void level_open(struct mir *m, struct mir_level *l, struct ms_graph *g)
+void mir_level_open(struct mir *m, struct mir_level *l, struct ms_graph *g)
 {
     memset(l, 0, sizeof *l);
     l->g = g;
@@ -27,13 +19,13 @@ static void level_open(struct mir *m, struct mir_level *l, struct ms_graph *g)
     m->level = l;
 }
 
-static void level_close(struct mir *m, struct mir_level *l)
+void mir_level_close(struct mir *m, struct mir_level *l)
 {
     ms_map_done(&l->inner);
     m->level = l->up;
 }
 
-static struct ms_graph *new_graph(struct mir *m, const char *name)
+struct ms_graph *mir_new_graph(struct mir *m, const char *name)
 {
     struct ms_graph *g = NULL;
 
@@ -105,8 +97,8 @@ ms_code mir_import(struct mir *m, struct mir_level *l, struct ms_value *v, struc
 /* ---- nodes with sub-graphs ---- */
 
 /* Adds a node to the graph being built, and infers it. */
-static ms_code add_node(struct mir *m, const struct mir_name *at, const char *op,
-                        struct ms_value **in, int n_in, int n_out, struct ms_node **out)
+ms_code mir_add_node(struct mir *m, const struct mir_name *at, const char *op, struct ms_value **in,
+                     int n_in, int n_out, struct ms_node **out)
 {
     const struct ms_op *record = ms_op_find(op);
 
@@ -121,20 +113,19 @@ static ms_code add_node(struct mir *m, const struct mir_name *at, const char *op
 }
 
 /* v through an Identity of the graph being built, so that an output is never an input or shared. */
-static ms_code own_value(struct mir *m, struct ms_value *v, struct ms_value **out)
+ms_code mir_own_value(struct mir *m, struct ms_value *v, struct ms_value **out)
 {
     struct ms_node *n;
 
     MS_TRY(mir_import(m, m->level, v, &v));
-    MS_TRY(add_node(m, m->at, "Identity", &v, 1, 1, &n));
+    MS_TRY(mir_add_node(m, m->at, "Identity", &v, 1, 1, &n));
     MS_TRY(mir_infer_node(m, n));
     *out = n->out[0];
     return MS_OK;
 }
 
 /* The condition as a 0-d bool of the graph being built, negated if asked. */
-static ms_code condition(struct mir *m, const struct mir_value *v, bool negate,
-                         struct ms_value **out)
+ms_code mir_condition(struct mir *m, const struct mir_value *v, bool negate, struct ms_value **out)
 {
     struct mir_call c = {.m = m, .op = "Switch"};
     struct ms_value *x = mir_as_tensor(&c, v);
@@ -151,16 +142,11 @@ static ms_code condition(struct mir *m, const struct mir_value *v, bool negate,
 
 /* ---- leaves: a value's tensors and numbers in order ---- */
 
-struct leaves {
-    const struct mir_value **at;
-    size_t n, cap;
-};
-
-static ms_code flatten(struct mir *m, const struct mir_value *v, struct leaves *l)
+ms_code mir_flatten(struct mir *m, const struct mir_value *v, struct mir_leaves *l)
 {
     if (v->kind == MIR_TUPLE) {
         for (size_t i = 0; i < v->n; i++)
-            MS_TRY(flatten(m, v->items[i], l));
+            MS_TRY(mir_flatten(m, v->items[i], l));
         return MS_OK;
     }
     if (l->n >= MIR_MAX_ITEMS)
@@ -182,8 +168,8 @@ static ms_code flatten(struct mir *m, const struct mir_value *v, struct leaves *
 }
 
 /* The value with other leaves, taken from l at *k on. */
-static ms_code rebuild(struct mir *m, const struct mir_value *v, const struct leaves *l, size_t *k,
-                       const struct mir_value **out)
+ms_code mir_rebuild(struct mir *m, const struct mir_value *v, const struct mir_leaves *l, size_t *k,
+                    const struct mir_value **out)
 {
     const struct mir_value **items;
 
@@ -195,12 +181,12 @@ static ms_code rebuild(struct mir *m, const struct mir_value *v, const struct le
     if (!items)
         return mir_no_memory(m);
     for (size_t i = 0; i < v->n; i++)
-        MS_TRY(rebuild(m, v->items[i], l, k, &items[i]));
+        MS_TRY(mir_rebuild(m, v->items[i], l, k, &items[i]));
     *out = mir_new_tuple(m, items, v->n);
     return *out ? MS_OK : mir_no_memory(m);
 }
 
-static bool same_leaf(const struct mir_value *a, const struct mir_value *b)
+bool mir_same_leaf(const struct mir_value *a, const struct mir_value *b)
 {
     if (a == b)
         return true;
@@ -226,7 +212,7 @@ static bool same_leaf(const struct mir_value *a, const struct mir_value *b)
 }
 
 /* A leaf as a tensor; numbers become [1] and stay numbers. */
-static ms_code leaf_tensor(struct mir *m, const struct mir_value *v, struct ms_value **out)
+ms_code mir_leaf_tensor(struct mir *m, const struct mir_value *v, struct ms_value **out)
 {
     struct mir_call c = {.m = m, .op = "call"};
 
@@ -242,13 +228,13 @@ static ms_code leaf_tensor(struct mir *m, const struct mir_value *v, struct ms_v
 }
 
 /* The same as a value that nothing else is. */
-static ms_code leaf_value(struct mir *m, const struct mir_value *v, struct ms_value **out)
+ms_code mir_leaf_value(struct mir *m, const struct mir_value *v, struct ms_value **out)
 {
-    MS_TRY(leaf_tensor(m, v, out));
-    return own_value(m, *out, out);
+    MS_TRY(mir_leaf_tensor(m, v, out));
+    return mir_own_value(m, *out, out);
 }
 
-static struct mir_value *leaf_like(struct mir *m, const struct mir_value *v, struct ms_value *x)
+struct mir_value *mir_leaf_like(struct mir *m, const struct mir_value *v, struct ms_value *x)
 {
     struct mir_value *leaf;
 
@@ -267,7 +253,7 @@ static struct mir_value *leaf_like(struct mir *m, const struct mir_value *v, str
 struct branch {
     struct mir_level level;
     const struct mir_value *result;
-    struct leaves leaves;
+    struct mir_leaves leaves;
 };
 
 static ms_code walk_branch(struct mir *m, const struct mir_value *fn, struct branch *b)
@@ -284,10 +270,10 @@ static ms_code walk_branch(struct mir *m, const struct mir_value *fn, struct bra
     if (code != MS_OK)
         return code;
     if (b->result->kind != MIR_AGAIN)
-        return flatten(m, b->result, &b->leaves);
+        return mir_flatten(m, b->result, &b->leaves);
     tuple = *b->result;
     tuple.kind = MIR_TUPLE; /* what the loop goes on with, as a tuple */
-    return flatten(m, &tuple, &b->leaves);
+    return mir_flatten(m, &tuple, &b->leaves);
 }
 
 /* Both branches' captures, in one order, as the inputs of both graphs. Those that neither uses go.
@@ -337,8 +323,9 @@ static ms_code branch_outputs(struct mir *m, struct branch b[2], bool *picked, i
     for (size_t k = 0; k < b[0].leaves.n; k++) {
         const struct mir_value *yes = b[0].leaves.at[k], *no = b[1].leaves.at[k];
 
-        picked[k] = !same_leaf(yes, no) || ((yes->kind == MIR_TENSOR || yes->kind == MIR_SCALAR) &&
-                                            yes->v->graph == b[0].level.g);
+        picked[k] =
+            !mir_same_leaf(yes, no) ||
+            ((yes->kind == MIR_TENSOR || yes->kind == MIR_SCALAR) && yes->v->graph == b[0].level.g);
         if (!picked[k])
             continue;
         if ((yes->kind == MIR_TENSOR) != (no->kind == MIR_TENSOR))
@@ -352,7 +339,7 @@ static ms_code branch_outputs(struct mir *m, struct branch b[2], bool *picked, i
             ms_code code;
 
             m->level = &b[i].level;
-            code = leaf_value(m, b[i].leaves.at[k], &v);
+            code = mir_leaf_value(m, b[i].leaves.at[k], &v);
             if (code == MS_OK)
                 code = ms_graph_add_output(b[i].level.g, v, m->err);
             m->level = was;
@@ -363,7 +350,7 @@ static ms_code branch_outputs(struct mir *m, struct branch b[2], bool *picked, i
     return MS_OK;
 }
 
-static bool same_structure(const struct mir_value *a, const struct mir_value *b)
+bool mir_same_structure(const struct mir_value *a, const struct mir_value *b)
 {
     const bool list = a->kind == MIR_TUPLE || a->kind == MIR_AGAIN;
 
@@ -372,7 +359,7 @@ static bool same_structure(const struct mir_value *a, const struct mir_value *b)
     if (b->kind != a->kind || a->n != b->n || a->graph != b->graph)
         return false;
     for (size_t i = 0; i < a->n; i++)
-        if (!same_structure(a->items[i], b->items[i]))
+        if (!mir_same_structure(a->items[i], b->items[i]))
             return false;
     return true;
 }
@@ -393,20 +380,21 @@ static ms_code make_if(struct mir *m, const struct mir_name *at, struct ms_value
     if (n_out > 0) {
         MS_TRY(join_captures(m, b, &in, &n_in));
         in[0] = cond;
-        MS_TRY(add_node(m, at, "If", in, n_in, n_out, &node));
+        MS_TRY(mir_add_node(m, at, "If", in, n_in, n_out, &node));
         if (!ms_attr_set_graph(node, "then_branch", b[0].level.g) ||
             !ms_attr_set_graph(node, "else_branch", b[1].level.g) ||
             !ms_attr_set_int(node, "captures", n_in - 1))
             return mir_no_memory(m);
         MS_TRY(mir_infer_node(m, node));
         for (size_t i = 0; i < b[0].leaves.n; i++)
-            if (picked[i] && !(b[0].leaves.at[i] = leaf_like(m, b[0].leaves.at[i], node->out[o++])))
+            if (picked[i] &&
+                !(b[0].leaves.at[i] = mir_leaf_like(m, b[0].leaves.at[i], node->out[o++])))
                 return mir_no_memory(m);
     }
     if (tuple.kind != MIR_AGAIN)
-        return rebuild(m, &tuple, &b[0].leaves, &k, out);
+        return mir_rebuild(m, &tuple, &b[0].leaves, &k, out);
     tuple.kind = MIR_TUPLE;
-    MS_TRY(rebuild(m, &tuple, &b[0].leaves, &k, out));
+    MS_TRY(mir_rebuild(m, &tuple, &b[0].leaves, &k, out));
     struct mir_value *again = mir_new(m, MIR_AGAIN);
     if (!again)
         return mir_no_memory(m);
@@ -424,21 +412,21 @@ ms_code mir_choose(struct mir *m, const struct mir_value *choice, const struct m
     struct ms_value *cond;
     ms_code code;
 
-    MS_TRY(condition(m, choice->items[0], false, &cond));
+    MS_TRY(mir_condition(m, choice->items[0], false, &cond));
     if (cond->constant) /* decided already */
         return mir_apply(m, choice->items[ms_tensor_i64(cond->constant, 0) ? 1 : 2], NULL, 0, out);
     for (int i = 0; i < 2; i++) {
-        struct ms_graph *g = new_graph(m, i == 0 ? "then" : "else");
+        struct ms_graph *g = mir_new_graph(m, i == 0 ? "then" : "else");
 
         if (!g)
             return m->err ? m->err->code : MS_INVALID_ARGUMENT;
-        level_open(m, &b[i].level, g);
+        mir_level_open(m, &b[i].level, g);
         code = walk_branch(m, choice->items[1 + i], &b[i]);
         m->level = b[i].level.up;
         if (code != MS_OK)
             goto out;
     }
-    if (!same_structure(b[0].result, b[1].result))
+    if (!mir_same_structure(b[0].result, b[1].result))
         code = ms_fail(m->err, MS_UNIMPLEMENTED,
                        b[0].result->kind == MIR_AGAIN || b[1].result->kind == MIR_AGAIN
                            ? "a loop that is left from within its body is not supported"
@@ -454,8 +442,7 @@ out:
 /* ---- recursion ---- */
 
 /* Does a search from g along calls come to target? Loops being built block the way. */
-static ms_code reaches(struct mir *m, struct mir_graph *g, const struct mir_graph *target,
-                       bool *yes)
+ms_code mir_reaches(struct mir *m, struct mir_graph *g, const struct mir_graph *target, bool *yes)
 {
     struct mir_graph **stack = ms_arena_array(m->scratch, m->n_graphs, sizeof *stack);
     size_t n = 0;
@@ -489,258 +476,5 @@ static ms_code reaches(struct mir *m, struct mir_graph *g, const struct mir_grap
 ms_code mir_recursive(struct mir *m, struct mir_graph *g, bool *yes)
 {
     *yes = false;
-    return g->n_callees > 0 ? reaches(m, g, g, yes) : MS_OK;
-}
-
-/* ---- Loop ---- */
-
-struct loop {
-    const struct mir_name *at; /* the call */
-    struct mir_graph *header;
-    const struct mir_value *start; /* tuple of the header's arguments */
-    struct leaves first;           /* its leaves */
-    bool *varies;                  /* one for each leaf */
-    bool *loose;                   /* its shape is not that of the start */
-    struct ms_value **state;       /* the body's input, where it varies */
-    struct leaves next;            /* leaves after the body */
-    struct mir_level level;
-};
-
-static bool is_value(const struct mir_value *v)
-{
-    return v->kind == MIR_TENSOR || v->kind == MIR_SCALAR;
-}
-
-/* Runs the header up to its Switch. into: 1 or 2, which of its functions goes on with the loop. */
-static ms_code run_header(struct mir *m, struct loop *l, const struct leaves *state,
-                          const struct mir_value **choice, int *into)
-{
-    const struct mir_value *args;
-    size_t k = 0;
-    bool round[3] = {false};
-
-    MS_TRY(rebuild(m, l->start, state, &k, &args));
-    MS_TRY(mir_walk(m, l->header, args->items, args->n, true, choice));
-    if ((*choice)->kind != MIR_CHOICE)
-        return ms_fail(m->err, MS_UNIMPLEMENTED,
-                       "a graph that calls itself without ending in a Switch is not supported");
-    for (int i = 1; i <= 2; i++) {
-        const struct mir_value *fn = (*choice)->items[i];
-
-        if (fn->kind == MIR_FUNC)
-            MS_TRY(reaches(m, fn->graph, l->header, &round[i]));
-        if (fn->kind == MIR_FUNC && fn->graph == l->header)
-            round[i] = true;
-    }
-    if (round[1] == round[2])
-        return ms_fail(m->err, MS_UNIMPLEMENTED,
-                       "a recursion whose condition does not end it is not supported");
-    *into = round[1] ? 1 : 2;
-    return MS_OK;
-}
-
-/* Inputs of the body's graph: iteration, condition and whatever varies. */
-static ms_code body_inputs(struct mir *m, struct loop *l, struct leaves *state)
-{
-    struct ms_graph *g = l->level.g;
-    const struct ms_shape scalar = ms_shape_scalar();
-
-    if (!ms_graph_input(g, NULL, MS_I64, &scalar) || !ms_graph_input(g, NULL, MS_BOOL, &scalar))
-        return mir_no_memory(m);
-    state->n = state->cap = l->first.n;
-    state->at = ms_arena_array(m->scratch, l->first.n, sizeof *state->at);
-    if (!state->at)
-        return mir_no_memory(m);
-    for (size_t k = 0; k < l->first.n; k++) {
-        const struct mir_value *v = l->first.at[k];
-
-        state->at[k] = v;
-        if (!l->varies[k])
-            continue;
-        struct ms_shape shape = is_value(v) ? v->v->shape : ms_shape_make(1);
-        for (int d = 0; l->loose[k] && d < shape.rank; d++)
-            shape.dim[d] = ms_syms_fresh(g->syms);
-        l->state[k] = ms_graph_input(g, NULL, is_value(v) ? v->v->dtype : v->dtype, &shape);
-        if (!l->state[k] || !(state->at[k] = leaf_like(m, v, l->state[k])))
-            return mir_no_memory(m);
-    }
-    return MS_OK;
-}
-
-/* What the body replaced although it was taken to stay, or in a shape it was not taken to have. */
-static ms_code note_changes(struct mir *m, struct loop *l, bool *changed)
-{
-    *changed = false;
-    for (size_t k = 0; k < l->first.n; k++) {
-        const struct mir_value *was = l->first.at[k], *now = l->next.at[k];
-
-        if (!l->varies[k]) {
-            if (same_leaf(was, now))
-                continue;
-            if (!(is_value(was) || mir_is_number(was)))
-                return ms_fail(m->err, MS_UNIMPLEMENTED,
-                               "a loop that changes a value that is %s is not supported",
-                               mir_kind_name(was));
-            l->varies[k] = *changed = true;
-        } else if (!l->loose[k] && now->kind == MIR_TENSOR &&
-                   !ms_shape_eq(&now->v->shape, &l->state[k]->shape)) {
-            l->loose[k] = *changed = true;
-        }
-    }
-    return MS_OK;
-}
-
-/* One try: the body walked into a new graph. */
-static ms_code try_body(struct mir *m, struct loop *l, bool *changed)
-{
-    const struct mir_value *choice, *again;
-    struct mir_value tuple;
-    struct leaves state;
-    int into;
-
-    MS_TRY(body_inputs(m, l, &state));
-    MS_TRY(run_header(m, l, &state, &choice, &into));
-    MS_TRY(mir_apply(m, choice->items[into], NULL, 0, &again));
-    if (again->kind != MIR_AGAIN || again->graph != l->header)
-        return ms_fail(m->err, MS_UNIMPLEMENTED,
-                       "a recursion that is no while loop is not supported");
-    tuple = *again;
-    tuple.kind = MIR_TUPLE;
-    tuple.graph = NULL;
-    l->next = (struct leaves){0};
-    MS_TRY(flatten(m, &tuple, &l->next));
-    if (!same_structure(l->start, &tuple) || l->next.n != l->first.n)
-        return ms_fail(m->err, MS_INVALID_ARGUMENT,
-                       "a loop goes on with values of another structure than it began with");
-    return note_changes(m, l, changed);
-}
-
-/* The condition for the next round and the state, as outputs of the body. */
-static ms_code body_outputs(struct mir *m, struct loop *l)
-{
-    const struct mir_value *choice;
-    struct ms_value *v;
-    int into;
-
-    MS_TRY(run_header(m, l, &l->next, &choice, &into));
-    MS_TRY(condition(m, choice->items[0], into == 2, &v));
-    MS_TRY(own_value(m, v, &v));
-    MS_TRY(ms_graph_add_output(l->level.g, v, m->err));
-    for (size_t k = 0; k < l->first.n; k++) {
-        if (!l->varies[k])
-            continue;
-        MS_TRY(leaf_value(m, l->next.at[k], &v));
-        MS_TRY(ms_graph_add_output(l->level.g, v, m->err));
-    }
-    return MS_OK;
-}
-
-/* Operands: no trip count, condition, state, captures that are used. */
-static ms_code loop_operands(struct mir *m, struct loop *l, struct ms_value *cond,
-                             struct ms_value ***in, int *n, int *captures)
-{
-    struct ms_graph *g = l->level.g;
-    size_t count = 2 + l->first.n;
-    int kept = g->n_in;
-
-    for (struct mir_capture *c = l->level.captures; c; c = c->next)
-        count++;
-    struct ms_value **v = ms_arena_array(m->scratch, count, sizeof *v);
-    if (!v)
-        return mir_no_memory(m);
-    v[1] = cond;
-    *n = 2;
-    for (size_t k = 0; k < l->first.n; k++)
-        if (l->varies[k])
-            MS_TRY(leaf_tensor(m, l->first.at[k], &v[(*n)++]));
-    kept = *n; /* body: iteration, condition, state; then captures in the order they were made */
-    *captures = 0;
-    for (struct mir_capture *c = l->level.captures; c; c = c->next) {
-        if (!c->inner->n_uses)
-            continue;
-        g->in[kept++] = c->inner;
-        v[(*n)++] = c->outer;
-        ++*captures;
-    }
-    g->n_in = kept;
-    *in = v;
-    return MS_OK;
-}
-
-static ms_code make_loop(struct mir *m, struct loop *l, struct ms_value *cond,
-                         const struct mir_value **out)
-{
-    const struct mir_value *choice;
-    struct leaves last = l->first;
-    struct ms_value **in = NULL;
-    struct ms_node *node;
-    int n_in = 0, captures = 0, n_out = 0, into, o = 0;
-
-    for (size_t k = 0; k < l->first.n; k++)
-        n_out += l->varies[k];
-    if (n_out == 0)
-        return ms_fail(m->err, MS_INVALID_ARGUMENT, "a loop that changes nothing");
-    MS_TRY(loop_operands(m, l, cond, &in, &n_in, &captures));
-    MS_TRY(add_node(m, l->at, "Loop", in, n_in, n_out, &node));
-    if (!ms_attr_set_graph(node, "body", l->level.g) ||
-        !ms_attr_set_int(node, "captures", captures))
-        return mir_no_memory(m);
-    MS_TRY(mir_infer_node(m, node));
-    for (size_t k = 0; k < last.n; k++)
-        if (l->varies[k] && !(last.at[k] = leaf_like(m, last.at[k], node->out[o++])))
-            return mir_no_memory(m);
-    MS_TRY(run_header(m, l, &last, &choice, &into));
-    l->header->looping = false;
-    return mir_apply(m, choice->items[3 - into], NULL, 0, out);
-}
-
-/* Tries until nothing new is seen to change, then finishes the body. */
-static ms_code settle_body(struct mir *m, struct loop *l)
-{
-    bool changed = true;
-    ms_code code = MS_OK;
-
-    while (changed) {
-        struct ms_graph *g = new_graph(m, "body");
-
-        if (!g)
-            return m->err ? m->err->code : MS_INVALID_ARGUMENT;
-        level_open(m, &l->level, g);
-        code = try_body(m, l, &changed);
-        if (code == MS_OK && !changed)
-            code = body_outputs(m, l);
-        level_close(m, &l->level);
-        if (code != MS_OK)
-            return code;
-    }
-    return code;
-}
-
-ms_code mir_loop(struct mir *m, const struct mir_value *fn, const struct mir_value **out)
-{
-    struct loop l = {.at = m->at, .header = fn->graph};
-    const struct mir_value *choice;
-    struct ms_value *cond;
-    ms_code code;
-    int into;
-
-    l.start = mir_new_tuple(m, fn->items, fn->n);
-    if (!l.start)
-        return mir_no_memory(m);
-    MS_TRY(flatten(m, l.start, &l.first));
-    l.varies = ms_arena_array(m->scratch, l.first.n, sizeof *l.varies);
-    l.loose = ms_arena_array(m->scratch, l.first.n, sizeof *l.loose);
-    l.state = ms_arena_array(m->scratch, l.first.n, sizeof(struct ms_value *));
-    if (!l.varies || !l.loose || !l.state)
-        return mir_no_memory(m);
-    l.header->looping = true;
-    code = run_header(m, &l, &l.first, &choice, &into);
-    if (code == MS_OK)
-        code = condition(m, choice->items[0], into == 2, &cond);
-    if (code == MS_OK)
-        code = settle_body(m, &l);
-    if (code == MS_OK)
-        code = make_loop(m, &l, cond, out);
-    l.header->looping = false;
-    return code;
+    return g->n_callees > 0 ? mir_reaches(m, g, g, yes) : MS_OK;
 }
