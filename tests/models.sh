@@ -17,9 +17,8 @@ cases() { # DIR [SKIP-LIST]
 
 cases tests/data
 cases "$more/mindspore"
-cases "$more/mindspore/ops"
-cases "$more/mindspore/ops_noref"
-cases "$more/onnx"
+
+cases "$more/onnx" tests/model-skip.txt
 for section in node pytorch-converted pytorch-operator simple; do
     cases "$onnx/$section" tests/onnx-skip.txt
 done
