@@ -28,8 +28,6 @@ static void warnings(const struct mindserve_info *i,
         add(b, "the batch size is fixed: requests are not joined");
     else if (!i->batching)
         add(b, "dim 0 is variable but not a proven batch axis: requests are not joined");
-    if (i->model.format && strcmp(i->model.format, "") == 0)
-        add(b, "the format is not known");
 }
 
 static void warning_text(struct ms_buf *b, const char *text)

@@ -217,9 +217,9 @@ struct mindserve_deploy_options {
     bool no_wait;      /* remote: return when the bytes are stored, do not wait for the load */
     bool report;       /* in this process: count operators also when it is no dry run */
     bool no_self_test; /* in this process: skip warm-up and self-test */
-    /* Called from the deploying thread: bytes while step is "send", load steps after that. Return
-     * false to give up (CANCELLED; a daemon keeps the bytes for a while, so that the next attempt
-     * resumes). NULL: no progress. */
+    /* Called from the deploying thread: bytes while step is "hash" or "send", load steps after.
+     * Return false to give up (CANCELLED; a daemon keeps the bytes for a while, so that the next
+     * attempt resumes). NULL: no progress. */
     bool (*progress)(void *arg, const char *step, uint64_t done, uint64_t total);
     void *progress_arg;
 };
