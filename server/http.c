@@ -20,6 +20,7 @@
 enum { MAX_THREADS = 4, CPUS_PER_THREAD = 4 };
 #define BODY_GRACE (5 * MS_SEC)
 #define GONE_AFTER (1 * MS_SEC)
+#define FIRST_REQUEST (250 * MS_MS)
 
 /* Escapes stay as they are: routes.c decodes names after splitting the path. */
 static size_t keep_escapes(void *cls, struct MHD_Connection *mhd, char *s)
@@ -249,19 +250,48 @@ static const char *address(const struct ms_transport *opaque, int i)
     return i < t->n ? t->address[i] : "";
 }
 
+/* Connections that the kernel has taken but nobody has accepted would be reset with their listening
+ * socket: they are served too. */
+static void take_backlog(struct ms_http_instance *t)
+{
+    for (int i = 0; i < t->n; i++) {
+        MHD_socket listening = MHD_quiesce_daemon(t->daemon[i]);
+        struct sockaddr_storage sa;
+        socklen_t len = sizeof sa;
+        int fd;
+
+        if (listening == MHD_INVALID_SOCKET)
+            continue;
+        while ((fd = accept4(listening, (struct sockaddr *)&sa, &len,
+                             SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+            MHD_add_connection(t->daemon[i], fd, (struct sockaddr *)&sa, len);
+            len = sizeof sa;
+        }
+        close(listening);
+    }
+}
+
+/* Is there a connection so young that its first request may be on its way? */
+static bool expecting(const struct ms_http_instance *t)
+{
+    int64_t now = ms_now();
+
+    for (const struct ms_http_conn *c = t->conns; c; c = c->next)
+        if (c->phase == MS_HTTP_HEAD && !c->used && now - c->since < FIRST_REQUEST)
+            return true;
+    return false;
+}
+
 static void drain(struct ms_transport *opaque, int64_t deadline)
 {
     struct ms_http_instance *t = (void *)opaque;
 
     if (!atomic_exchange(&t->closing, true))
-        for (int i = 0; i < t->n; i++) {
-            MHD_socket fd = MHD_quiesce_daemon(t->daemon[i]);
-            if (fd != MHD_INVALID_SOCKET)
-                close(fd);
-        }
+        take_backlog(t);
     pthread_mutex_lock(&t->lock);
-    while (atomic_load(&t->live) > 0 && ms_now() < deadline) {
-        struct timespec at = {.tv_sec = deadline / MS_SEC, .tv_nsec = deadline % MS_SEC};
+    while ((atomic_load(&t->live) > 0 || expecting(t)) && ms_now() < deadline) {
+        int64_t until = ms_now() + 20 * MS_MS;
+        struct timespec at = {.tv_sec = until / MS_SEC, .tv_nsec = until % MS_SEC};
         pthread_cond_timedwait(&t->changed, &t->lock, &at);
     }
     pthread_mutex_unlock(&t->lock);

@@ -45,6 +45,10 @@ void ms_http_phase(struct ms_http_conn *conn, enum ms_http_phase phase, struct m
     conn->since = ms_now();
     conn->body = 0;
     conn->call = call;
+    if (phase == MS_HTTP_HEAD) { /* of the next request: it may be long in coming */
+        conn->used = true;
+        conn->head_limit = conn->t->srv->opts.idle_timeout + conn->t->srv->opts.header_timeout;
+    }
     pthread_mutex_unlock(&conn->t->lock);
 }
 
@@ -543,8 +547,6 @@ void ms_http_completed(void *cls, struct MHD_Connection *mhd, void **con_cls,
     if (!h)
         return;
     ms_http_phase(h->conn, MS_HTTP_HEAD, NULL);
-    if (h->conn)
-        h->conn->head_limit = h->t->srv->opts.idle_timeout + h->t->srv->opts.header_timeout;
     if (h->checked && h->base.handled)
         ms_call_cancel(&h->base);
     if (h->checked && !h->base.handled && !atomic_load(&h->base.ended)) {

@@ -38,6 +38,7 @@ struct ms_http_conn {
     int fd;
     struct ms_peer peer;
     enum ms_http_phase phase;
+    bool used;                 /* has had a request */
     int64_t since;             /* when the phase began, ns */
     int64_t head_limit;        /* how long this head may take, ns */
     uint64_t body;             /* bytes of the body so far */
