@@ -22,8 +22,8 @@ struct ms_pass_ctx {
     size_t fold_total_bytes; /* all results: 2 x the model */
     int64_t deadline;        /* monotonic; DEADLINE_EXCEEDED beyond */
     long fuel; /* rewrites left, over all passes: 64 x nodes; at 0 passes stop quietly */
-    /* Takes the reference on a tensor that a pass made and holds it as long as the graph; false when
-     * memory is out (then the reference is still the caller's). */
+    /* Takes the reference on a tensor that a pass made and holds it as long as the graph; false
+     * when memory is out (then the reference is still the caller's). */
     bool (*keep)(void *arg, struct ms_tensor *t);
     void *keep_arg;
 };
