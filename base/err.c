@@ -27,7 +27,7 @@ static const char *const names[] = {
     [MS_UNAUTHENTICATED] = "UNAUTHENTICATED",
 };
 
-/* The HTTP status that SERVING's error table gives each code. */
+/* The HTTP status of each code, where no reason says otherwise (docs/protocol.md). */
 static const short statuses[] = {
     [MS_OK] = 200,
     [MS_CANCELLED] = 499,

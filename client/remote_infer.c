@@ -2,7 +2,7 @@
 /* remote_infer.c - one request by the Open Inference Protocol: ModelInfer with raw tensors.
  *
  * The message is written by hand: a short head, then each tensor's bytes where they lie, so that
- * large inputs are not copied. Field numbers: design/SERVING.md 3.1, the protocol's grpc_service.
+ * large inputs are not copied. Field numbers: proto/oip.proto.
  * Elements of BYTES are a 4-byte little endian length and the bytes. */
 #include <stdio.h>
 #include <string.h>

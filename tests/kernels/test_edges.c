@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_edges.c - cases at the edge of what operators are defined for, with results worked out by
- * hand: TRUST.md 12.2 for integers, the comments of each operator for the rest. */
+ * hand: division by zero and wrapping for integers, the comments of each operator for the rest. */
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
