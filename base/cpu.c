@@ -62,7 +62,7 @@ static void ask_name(void)
             cpu.model_id += (int)((a >> 12) & 0xf0);
         cpu.stepping = (int)(a & 15);
     }
-    if (__get_cpuid_max(0x80000000u, NULL) < 0x80000004u)
+    if ((unsigned)__get_cpuid_max(0x80000000u, NULL) < 0x80000004u)
         return;
     for (unsigned i = 0; i < 3; i++)
         __get_cpuid(0x80000002u + i, &r[4 * i], &r[4 * i + 1], &r[4 * i + 2], &r[4 * i + 3]);

@@ -113,8 +113,7 @@ static const char *const bad[] = {
     "1 2",
     "[]]",
     "{}{}",
-    "\xef\xbb\xbf"
-    "1",
+    "\357\273\2771", /* a byte order mark */
     "// c\n1",
     "/**/1",
     "\x01",
