@@ -22,6 +22,7 @@ void ms_jscan_init(struct ms_jscan *s, struct ms_bytes text, struct ms_arena *a,
     s->err = err;
     s->code = MS_OK;
     s->depth = s->n_keys = 0;
+    s->max_depth = MS_JSCAN_DEPTH;
     s->special = false;
 }
 
@@ -92,8 +93,8 @@ static ms_code enter(struct ms_jscan *s, uint8_t open, const char *what)
 {
     if (next(s) != open)
         return ms_jscan_fail(s, "%s expected", what);
-    if (s->depth == MS_JSCAN_DEPTH)
-        return ms_jscan_fail(s, "nested deeper than %d levels", MS_JSCAN_DEPTH);
+    if (s->depth == s->max_depth)
+        return ms_jscan_fail(s, "nested deeper than %d levels", s->max_depth);
     s->p++;
     s->depth++;
     s->fresh[s->depth] = true;

@@ -2,8 +2,9 @@
 /* jscan.h - a strict JSON reader that pulls: the caller asks for what it expects next.
  *
  * Strict means: RFC 8259 and nothing more (NaN and Infinity only where a caller asks for numbers
- * that may be so), valid UTF-8, no NUL in strings, no key twice in an object, at most 64 levels, at
- * most 256 keys an object. Reads bytes once, allocates nothing but strings that hold escapes.
+ * that may be so), valid UTF-8, no NUL in strings, no key twice in an object, at most max_depth
+ * levels, at most 256 keys an object. Reads bytes once, allocates nothing but strings that hold
+ * escapes.
  *
  *     struct ms_bytes key;
  *     MS_TRY(ms_jscan_object(s));
@@ -34,6 +35,7 @@ struct ms_jscan {
     struct ms_err *err;
     ms_code code;
     int depth;
+    int max_depth; /* MS_JSCAN_DEPTH after ms_jscan_init; may be lowered */
     int n_keys;
     bool special;                      /* ms_jscan_skip takes bare NaN and Infinity for numbers */
     bool fresh[MS_JSCAN_DEPTH + 1];    /* nothing of this object or array has been read yet */

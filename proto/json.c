@@ -215,8 +215,8 @@ static ms_code shape(struct decoder *d, struct input *in)
 {
     MS_TRY(ms_jscan_array(d->s));
     while (ms_jscan_item(d->s)) {
-        if (in->rank == MS_MAX_RANK)
-            return ms_jscan_fail(d->s, "more than %d dimensions", MS_MAX_RANK);
+        if (in->rank == (size_t)d->p->max_rank)
+            return ms_jscan_fail(d->s, "more than %d dimensions", d->p->max_rank);
         MS_TRY(ms_jscan_i64(d->s, &in->dim[in->rank++]));
     }
     in->has_shape = true;
@@ -242,7 +242,7 @@ static ms_code input_field(struct decoder *d, struct ms_bytes key, struct ms_req
         return ms_jscan_skip(s);
     in->has_data = true;
     if (in->has_shape && in->has_datatype && *t->name) {
-        MS_TRY(ms_predict_describe(t, in->datatype, in->dim, in->rank, d->err));
+        MS_TRY(ms_predict_describe(d->p, t, in->datatype, in->dim, in->rank, d->err));
         return data(d, s, t);
     }
     ms_jscan_peek(s); /* past blanks */
@@ -281,12 +281,13 @@ static ms_code finish(struct decoder *d, struct ms_req_tensor *t, struct input *
         return ms_jscan_fail(d->s, "input '%.100s' has both data and binary_data_size", t->name);
     if (in->has_data && !in->data.data)
         return MS_OK; /* read already */
-    MS_TRY(ms_predict_describe(t, in->datatype, in->dim, in->rank, d->err));
+    MS_TRY(ms_predict_describe(d->p, t, in->datatype, in->dim, in->rank, d->err));
     if (in->binary_size >= 0)
         return binary(d, t, in->binary_size);
     if (!in->has_data)
         return ms_jscan_fail(d->s, "input '%.100s' has no data", t->name);
     ms_jscan_init(&again, in->data, d->p->arena, d->err);
+    again.max_depth = d->s->max_depth;
     return data(d, &again, t);
 }
 
@@ -294,9 +295,11 @@ static ms_code room(struct decoder *d, void **list, int n, int *cap, size_t size
 {
     if (n < *cap)
         return MS_OK;
-    if (n == MS_PREDICT_TENSORS)
-        return ms_jscan_fail(d->s, "more than %d inputs or outputs", MS_PREDICT_TENSORS);
+    if (n == d->p->max_tensors)
+        return ms_predict_too_many(d->p, d->err);
     int bigger = *cap ? *cap * 4 : 4;
+    if (bigger > d->p->max_tensors)
+        bigger = d->p->max_tensors;
     void *more = ms_arena_array(d->p->arena, (size_t)bigger, size);
 
     if (!more)
@@ -395,7 +398,7 @@ ms_code ms_json_decode(struct ms_predict *p, struct ms_bytes body, size_t header
                        struct ms_request *r, struct ms_err *err)
 {
     struct ms_jscan s;
-    bool said[MS_PREDICT_TENSORS] = {false};
+    bool *said = ms_arena_array(p->arena, (size_t)p->max_tensors, sizeof *said);
     struct decoder d = {
         .p = p, .r = r, .err = err, .s = &s, .body = body, .blob = header_len, .said = said};
 
@@ -403,8 +406,11 @@ ms_code ms_json_decode(struct ms_predict *p, struct ms_bytes body, size_t header
         return ms_fail(err, MS_INVALID_ARGUMENT,
                        "Inference-Header-Content-Length is %zu, but the body has %zu bytes",
                        header_len, body.len);
+    if (!said)
+        return ms_fail_oom(err, "request", (size_t)p->max_tensors);
     r->id = "";
     ms_jscan_init(&s, ms_bytes(body.data, header_len), p->arena, err);
+    s.max_depth = p->json_depth;
     MS_TRY(top(&d));
     if (d.blob != body.len)
         return ms_fail(err, MS_INVALID_ARGUMENT, "%zu bytes follow the last binary tensor",

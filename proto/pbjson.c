@@ -412,12 +412,13 @@ static ms_code read_message(struct ms_jscan *s, const ProtobufCMessageDescriptor
     return ms_jscan_status(s);
 }
 
-ms_code ms_pbjson_read(struct ms_bytes text, const ProtobufCMessageDescriptor *d,
+ms_code ms_pbjson_read(struct ms_bytes text, const ProtobufCMessageDescriptor *d, int depth,
                        struct ms_arena *a, ProtobufCMessage **out, struct ms_err *err)
 {
     struct ms_jscan s;
 
     ms_jscan_init(&s, text, a, err);
+    s.max_depth = depth;
     if (text.len == 0)
         return (*out = new_message(&s, d)) ? MS_OK : s.code;
     if (ms_jscan_peek(&s) != MS_J_OBJECT)

@@ -19,8 +19,9 @@
 void ms_pbjson_write(const ProtobufCMessage *m, struct ms_buf *out);
 
 /* Reads an object into a new message in the arena; empty text is an empty message. Unknown keys are
- * refused. Integers are also taken from strings ("16"), as protobuf's mapping writes them. */
-ms_code ms_pbjson_read(struct ms_bytes text, const ProtobufCMessageDescriptor *d,
+ * refused. Integers are also taken from strings ("16"), as protobuf's mapping writes them. depth:
+ * the nesting that is taken, at most MS_JSCAN_DEPTH. */
+ms_code ms_pbjson_read(struct ms_bytes text, const ProtobufCMessageDescriptor *d, int depth,
                        struct ms_arena *a, ProtobufCMessage **out, struct ms_err *err);
 
 /* Sets a scalar or string field of a message in the arena from text (a path parameter); a field

@@ -4,7 +4,7 @@
  * The message comes as a list of pieces (the transport's slices). A reader walks them; a second
  * reader cut from it walks a sub-message. Two passes: the first counts inputs, outputs and raw
  * contents, the second fills. Nothing is allocated whose size is not bounded by the message or by
- * MS_PREDICT_TENSORS. */
+ * max_tensors. */
 #include "proto/predict.h"
 
 #include <string.h>
@@ -39,7 +39,8 @@ static ms_code broken(struct ms_err *err, const char *where)
     return ms_fail(err, MS_INVALID_ARGUMENT, "malformed ModelInferRequest in %s", where);
 }
 
-static ms_code count(struct ms_wire_reader m, struct counts *c, struct ms_err *err)
+static ms_code count(const struct ms_predict *p, struct ms_wire_reader m, struct counts *c,
+                     struct ms_err *err)
 {
     struct ms_wire_tag t;
 
@@ -48,10 +49,8 @@ static ms_code count(struct ms_wire_reader m, struct counts *c, struct ms_err *e
         c->in += t.field == REQ_INPUTS;
         c->out += t.field == REQ_OUTPUTS;
         c->raw += t.field == REQ_RAW;
-        if (c->in > MS_PREDICT_TENSORS || c->out > MS_PREDICT_TENSORS ||
-            c->raw > MS_PREDICT_TENSORS)
-            return ms_fail(err, MS_INVALID_ARGUMENT, "more than %d inputs or outputs",
-                           MS_PREDICT_TENSORS);
+        if (c->in > p->max_tensors || c->out > p->max_tensors || c->raw > p->max_tensors)
+            return ms_predict_too_many(p, err);
         if (!ms_wire_skip(&m, &t))
             break;
     }
@@ -182,7 +181,7 @@ static ms_code input(struct decoder *d, struct ms_wire_reader m, struct ms_req_t
     }
     if (m.failed)
         return broken(d->err, "an input");
-    return ms_predict_describe(in, datatype, dim, rank, d->err);
+    return ms_predict_describe(d->p, in, datatype, dim, rank, d->err);
 }
 
 static ms_code output(struct decoder *d, struct ms_wire_reader m, struct ms_req_output *out)
@@ -292,7 +291,7 @@ ms_code ms_predict_decode(struct ms_predict *p, const struct ms_bytes *part, int
     struct ms_wire_tag t;
     struct counts c;
 
-    MS_TRY(count(m, &c, err));
+    MS_TRY(count(p, m, &c, err));
     r->model = r->version = r->id = "";
     r->n_in = r->n_want = 0;
     r->in = ms_arena_array(p->arena, (size_t)c.in + 1, sizeof *r->in);

@@ -12,13 +12,17 @@
 #include "base/err.h"
 #include "ir/request.h"
 
-enum { MS_PREDICT_TENSORS = 256 }; /* inputs, and outputs asked for, of a request */
+enum { MS_PREDICT_TENSORS = 1024 }; /* default of ms_predict.max_tensors */
 
 struct ms_predict_block;
 
 /* Where decoding and encoding put what they make. */
 struct ms_predict {
     struct ms_arena *arena; /* structs, names */
+    int max_tensors;        /* inputs, and outputs asked for: MS_PREDICT_TENSORS; names are compared
+                               pair by pair, so a few thousand at most */
+    int max_rank;           /* dimensions of a tensor: MS_MAX_RANK, or less */
+    int json_depth;         /* nesting of JSON: MS_JSCAN_DEPTH, or less */
     /* May so many more bytes be held for this call? NULL: yes. */
     bool (*charge)(void *arg, size_t bytes);
     void *arg;
@@ -69,12 +73,15 @@ ms_code ms_predict_output_param(struct ms_req_output *o, struct ms_bytes key,
                                 const struct ms_predict_value *v, struct ms_err *err);
 
 /* dtype by its protocol name, dims checked (rank, no negative, bytes do not overflow). */
-ms_code ms_predict_describe(struct ms_req_tensor *t, struct ms_bytes datatype, const int64_t *dim,
-                            size_t rank, struct ms_err *err);
+ms_code ms_predict_describe(const struct ms_predict *p, struct ms_req_tensor *t,
+                            struct ms_bytes datatype, const int64_t *dim, size_t rank,
+                            struct ms_err *err);
 /* Makes a tensor of a described input from its raw little-endian bytes, which come in pieces
  * beginning `skip` bytes into part[0]. Exactly len bytes must be wanted by its shape. */
 ms_code ms_predict_raw(struct ms_predict *p, struct ms_req_tensor *t, const struct ms_bytes *part,
                        size_t skip, size_t len, struct ms_err *err);
+/* RESOURCE_EXHAUSTED, too large: for more inputs or outputs than max_tensors. */
+ms_code ms_predict_too_many(const struct ms_predict *p, struct ms_err *err);
 /* No name twice. */
 ms_code ms_predict_names(const struct ms_request *r, struct ms_err *err);
 /* Raw little-endian bytes of a result: its own, or for text a serialised copy. */

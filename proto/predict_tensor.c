@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "proto/jscan.h"
 #include "proto/predict_wire.h"
 
 struct ms_predict_block {
@@ -16,7 +17,10 @@ enum { SMALL = 2048 }; /* bytes taken from the arena rather than the heap */
 
 void ms_predict_init(struct ms_predict *p, struct ms_arena *a)
 {
-    *p = (struct ms_predict){.arena = a};
+    *p = (struct ms_predict){.arena = a,
+                             .max_tensors = MS_PREDICT_TENSORS,
+                             .max_rank = MS_MAX_RANK,
+                             .json_depth = MS_JSCAN_DEPTH};
 }
 
 void ms_predict_done(struct ms_predict *p)
@@ -157,8 +161,9 @@ ms_code ms_predict_output_param(struct ms_req_output *o, struct ms_bytes key,
 
 /* ---- tensors ---- */
 
-ms_code ms_predict_describe(struct ms_req_tensor *t, struct ms_bytes datatype, const int64_t *dim,
-                            size_t rank, struct ms_err *err)
+ms_code ms_predict_describe(const struct ms_predict *p, struct ms_req_tensor *t,
+                            struct ms_bytes datatype, const int64_t *dim, size_t rank,
+                            struct ms_err *err)
 {
     enum ms_dtype dtype = ms_dtype_from_oip((const char *)datatype.data, datatype.len);
     struct ms_tensor *x = &t->tensor;
@@ -166,9 +171,9 @@ ms_code ms_predict_describe(struct ms_req_tensor *t, struct ms_bytes datatype, c
     if (dtype == MS_DTYPE_NONE)
         return ms_fail(err, MS_INVALID_ARGUMENT, "input '%.100s': unknown datatype '%.*s'", t->name,
                        (int)(datatype.len < 32 ? datatype.len : 32), (const char *)datatype.data);
-    if (rank > MS_MAX_RANK)
+    if (rank > (size_t)p->max_rank)
         return ms_fail(err, MS_INVALID_ARGUMENT, "input '%.100s': more than %d dimensions", t->name,
-                       MS_MAX_RANK);
+                       p->max_rank);
     x->shape = (struct ms_shape){.rank = (int)rank};
     for (size_t i = 0; i < rank; i++) {
         if (dim[i] < 0)
@@ -250,6 +255,12 @@ ms_code ms_predict_raw(struct ms_predict *p, struct ms_req_tensor *t, const stru
         return raw_strings(p, t, here, len, err);
     t->tensor.data = (void *)(uintptr_t)here; /* inputs are only read */
     return MS_OK;
+}
+
+ms_code ms_predict_too_many(const struct ms_predict *p, struct ms_err *err)
+{
+    return ms_fail_because(err, MS_RESOURCE_EXHAUSTED, MS_REASON_TOO_LARGE,
+                           "more than %d inputs or outputs", p->max_tensors);
 }
 
 ms_code ms_predict_names(const struct ms_request *r, struct ms_err *err)

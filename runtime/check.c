@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "ir/op.h"
 #include "runtime/eval.h"
-#include "runtime/model.h"
+#include "runtime/model_impl.h"
 
 struct kept {
     struct ms_tensor *tensor;
@@ -55,14 +55,12 @@ static ms_code optimise(struct check *k, struct ms_graph *g)
 
 static ms_code check(struct check *k)
 {
-    struct ms_read_limits lim = ms_read_limits_default(k->src->main.len);
+    struct ms_read_limits lim = ms_model_read_limits(k->o, k->src->main.len, k->max_heap);
     const struct ms_format *format = ms_format_sniff(k->src->main);
     struct ms_graph *g;
 
     if (!format)
         return ms_fail(k->err, MS_INVALID_ARGUMENT, "the file is in no model format known here");
-    if (lim.max_heap > k->max_heap)
-        lim.max_heap = k->max_heap;
     ms_arena_init(&k->arena, lim.max_heap);
     MS_TRY(format->read(k->src, &lim, &k->arena, &g, k->o->missing, k->err));
     MS_TRY(ms_graph_check(g, k->err));

@@ -45,14 +45,26 @@ static ms_code check_time(const struct loader *l)
 
 /* ---- read ---- */
 
+struct ms_read_limits ms_model_read_limits(const struct ms_model_opts *o, size_t file,
+                                           size_t max_heap)
+{
+    struct ms_read_limits lim = ms_read_limits_default(file);
+
+    if (lim.max_heap > max_heap)
+        lim.max_heap = max_heap;
+    if (o->max_depth && o->max_depth < lim.max_depth)
+        lim.max_depth = o->max_depth;
+    if (o->max_graph_depth && o->max_graph_depth < lim.max_graph_depth)
+        lim.max_graph_depth = o->max_graph_depth;
+    return lim;
+}
+
 static ms_code read_graph(struct loader *l)
 {
     struct ms_model *m = l->m;
-    struct ms_read_limits lim = ms_read_limits_default(l->src->main.len);
+    struct ms_read_limits lim = ms_model_read_limits(l->o, l->src->main.len, m->account->budget);
 
     progress(l, "read", 0, l->src->main.len);
-    if (lim.max_heap > m->account->budget)
-        lim.max_heap = m->account->budget;
     m->format = ms_format_sniff(l->src->main);
     if (!m->format)
         return ms_fail(l->err, MS_INVALID_ARGUMENT, "the file is in no model format known here");

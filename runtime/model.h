@@ -22,9 +22,11 @@ struct ms_batching {
 };
 
 struct ms_model_opts {
-    const char *name, *version; /* copied */
-    const char *passes;         /* "all" when NULL */
-    size_t memory_budget;       /* 0 = the engine's */
+    const char *name, *version;     /* copied */
+    const char *passes;             /* "all" when NULL */
+    size_t memory_budget;           /* 0 = the engine's */
+    int max_depth, max_graph_depth; /* nesting of messages and of sub-graphs in the file; 0 = the
+                                       reader's own, which it never exceeds */
     struct ms_batching batching;
     const char *const *input_names;  /* new names in order; NULL = the model's */
     const char *const *output_names; /* their counts must agree with the model's */
@@ -44,8 +46,8 @@ void ms_model_opts_init(struct ms_model_opts *o);
 ms_code ms_model_load(struct ms_engine *e, const struct ms_source *src, void (*release)(void *arg),
                       const struct ms_model_opts *o, struct ms_model **out, struct ms_err *err);
 /* Only reads, checks and optimises, without an engine, and forgets it all: what a process of its
- * own does with bytes from strangers before they come near the daemon. Uses passes, load_deadline
- * and cancel of o; max_heap bounds messages, graph and folded constants. */
+ * own does with bytes from strangers before they come near the daemon. Uses passes, load_deadline,
+ * nesting and cancel of o; max_heap bounds messages, graph and folded constants. */
 ms_code ms_model_check(const struct ms_source *src, const struct ms_model_opts *o, size_t max_heap,
                        struct ms_err *err);
 struct ms_model *ms_model_ref(struct ms_model *m);

@@ -14,6 +14,10 @@ struct ms_kept { /* a tensor that folding made */
     struct ms_kept *next;
 };
 
+/* What a reader may take for a file of that many bytes. load.c */
+struct ms_read_limits ms_model_read_limits(const struct ms_model_opts *o, size_t file,
+                                           size_t max_heap);
+
 struct ms_model {
     atomic_int refs;
     struct ms_engine *engine;

@@ -70,8 +70,11 @@ ms_code ms_call_begin(struct ms_call *c)
     MS_TRY(ms_authz(&c->peer, c->rpc->role, c->model, &c->err));
     if (!(c->rpc->flags & MS_RPC_ALWAYS) && atomic_load(&s->state) == MS_SERVER_DRAINING)
         return ms_fail(&c->err, MS_UNAVAILABLE, "the server is shutting down");
-    atomic_fetch_add(&s->in_flight, 1);
+    int before = atomic_fetch_add(&s->in_flight, 1);
     c->counted = true;
+    if (!(c->rpc->flags & MS_RPC_ALWAYS) && before >= s->opts.max_requests)
+        return ms_fail(&c->err, MS_UNAVAILABLE, "more than %d requests are in flight",
+                       s->opts.max_requests);
     return MS_OK;
 }
 
@@ -163,7 +166,7 @@ void *ms_call_decode(struct ms_call *c, const ProtobufCMessageDescriptor *d)
         return NULL;
     if (c->wire == MS_WIRE_PROTO)
         return ms_call_unpack(c, d, body);
-    if (ms_pbjson_read(body, d, &c->arena, &m, &c->err) != MS_OK)
+    if (ms_pbjson_read(body, d, c->srv->opts.json_depth, &c->arena, &m, &c->err) != MS_OK)
         return NULL;
     for (int i = 0; i < c->n_param; i++)
         if (ms_pbjson_set(m, c->param[i].name, c->param[i].value, &c->arena, &c->err) != MS_OK)

@@ -39,7 +39,12 @@ static void server_opts(const struct ms_config *c, struct ms_server_opts *o)
     o->http_threads = (int)c->listen_http_threads;
     o->header_timeout = c->listen_header_timeout;
     o->idle_timeout = c->listen_idle_timeout;
+    o->stall_timeout = c->listen_stall_timeout;
     o->body_min_rate = c->listen_min_rate;
+    o->max_requests = (int)c->limits_requests;
+    o->max_tensors = (int)c->limits_tensors;
+    o->max_rank = (int)c->limits_rank;
+    o->json_depth = (int)c->limits_json_depth;
     o->insecure = c->listen_insecure;
     o->triton_metrics = c->metrics_triton_names;
 }

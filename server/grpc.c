@@ -87,8 +87,8 @@ static grpc_server *new_server(const struct ms_server_opts *o)
          .key = (char *)GRPC_ARG_KEEPALIVE_TIME_MS,
          .value.integer = 60000},
         {.type = GRPC_ARG_INTEGER,
-         .key = (char *)GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
-         .value.integer = 20000},
+         .key = (char *)GRPC_ARG_KEEPALIVE_TIMEOUT_MS, /* also TCP_USER_TIMEOUT of its sockets */
+         .value.integer = (int)(o->stall_timeout / MS_MS)},
         {.type = GRPC_ARG_INTEGER,
          .key = (char *)GRPC_ARG_HTTP2_MAX_PING_STRIKES,
          .value.integer = 4},

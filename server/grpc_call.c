@@ -48,9 +48,10 @@ struct ms_grpc_call {
     struct ms_admission_wait room;
     size_t reserved;
     bool may_send;                    /* counted in t->streams */
-    struct ms_grpc_call *prev, *next; /* in t->reading */
+    struct ms_grpc_call *prev, *next; /* in t->watched */
     bool listed;
-    int64_t read_since;
+    int64_t read_since; /* 0: it writes */
+    int64_t write_due;
     int was_cancelled;
 
     /* sending, under lock */
@@ -81,6 +82,43 @@ static const char *header(struct ms_call *c, const char *name)
                                     GRPC_SLICE_LENGTH(m->value));
     }
     return NULL;
+}
+
+/* ---- the janitor's list ---- */
+
+static void watch(struct ms_grpc_call *g, int64_t read_since, int64_t write_due)
+{
+    struct ms_grpc_instance *t = g->t;
+
+    pthread_mutex_lock(&t->lock);
+    g->read_since = read_since;
+    g->write_due = write_due;
+    if (!g->listed) {
+        g->listed = true;
+        g->prev = NULL;
+        g->next = t->watched;
+        if (g->next)
+            g->next->prev = g;
+        t->watched = g;
+    }
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void unwatch(struct ms_grpc_call *g)
+{
+    struct ms_grpc_instance *t = g->t;
+
+    pthread_mutex_lock(&t->lock);
+    if (g->listed) {
+        if (g->prev)
+            g->prev->next = g->next;
+        else
+            t->watched = g->next;
+        if (g->next)
+            g->next->prev = g->prev;
+        g->listed = false;
+    }
+    pthread_mutex_unlock(&t->lock);
 }
 
 /* ---- sending ---- */
@@ -161,6 +199,17 @@ static void start(struct ms_grpc_call *g, const grpc_op *ops, size_t n, struct m
         ms_call_unref(&g->base); /* our own mistake: nothing will come back */
 }
 
+/* HTTP/2 lets a peer that answers pings leave a message waiting for ever: what is sent must be
+ * taken within the stall timeout and the time its bytes need at the least rate. */
+static void watch_write(struct ms_grpc_call *g, const grpc_byte_buffer *message)
+{
+    const struct ms_server_opts *o = &g->base.srv->opts;
+    double bytes = (double)grpc_byte_buffer_length((grpc_byte_buffer *)message);
+    double more = o->body_min_rate > 0 ? bytes / (double)o->body_min_rate : 1e6;
+
+    watch(g, 0, ms_now() + o->stall_timeout + (int64_t)(more * 1e9));
+}
+
 /* The end of the call: head if it is not out yet, last message, status. */
 static void send_end(struct ms_grpc_call *g)
 {
@@ -197,6 +246,8 @@ static void send_end(struct ms_grpc_call *g)
         op[n].data.send_status_from_server.trailing_metadata_count = 1;
     }
     n++;
+    if (message)
+        watch_write(g, message);
     start(g, op, n, &g->ended);
     if (message)
         grpc_byte_buffer_destroy(message);
@@ -224,6 +275,7 @@ static void send_next(struct ms_grpc_call *g) /* lock held, something is queued 
     }
     op[n].op = GRPC_OP_SEND_MESSAGE;
     op[n++].data.send_message.send_message = m->data;
+    watch_write(g, m->data);
     start(g, op, n, &g->sent);
     grpc_byte_buffer_destroy(m->data);
     ms_free(m);
@@ -273,6 +325,7 @@ static void on_sent(struct ms_grpc_call *g)
 {
     bool last = false;
 
+    unwatch(g);
     pthread_mutex_lock(&g->lock);
     g->sending = false;
     if (g->first)
@@ -286,48 +339,20 @@ static void on_sent(struct ms_grpc_call *g)
 
 /* ---- receiving ---- */
 
-static void list_reading(struct ms_grpc_call *g)
-{
-    struct ms_grpc_instance *t = g->t;
-
-    pthread_mutex_lock(&t->lock);
-    g->read_since = ms_now();
-    g->listed = true;
-    g->prev = NULL;
-    g->next = t->reading;
-    if (g->next)
-        g->next->prev = g;
-    t->reading = g;
-    pthread_mutex_unlock(&t->lock);
-}
-
-static void unlist_reading(struct ms_grpc_call *g)
-{
-    struct ms_grpc_instance *t = g->t;
-
-    pthread_mutex_lock(&t->lock);
-    if (g->listed) {
-        if (g->prev)
-            g->prev->next = g->next;
-        else
-            t->reading = g->next;
-        if (g->next)
-            g->next->prev = g->prev;
-        g->listed = false;
-    }
-    pthread_mutex_unlock(&t->lock);
-}
-
 void ms_grpc_reap(struct ms_grpc_instance *t)
 {
     bool contended = atomic_load(&t->srv->admission.waiting) > 0;
-    int64_t oldest = ms_now() - (contended ? SLOW_READ_CONTENDED : SLOW_READ);
+    int64_t now = ms_now(), oldest = now - (contended ? SLOW_READ_CONTENDED : SLOW_READ);
 
     pthread_mutex_lock(&t->lock);
-    for (struct ms_grpc_call *g = t->reading; g; g = g->next)
-        if (g->read_since < oldest)
+    for (struct ms_grpc_call *g = t->watched; g; g = g->next) {
+        if (g->read_since ? g->read_since < oldest : g->write_due < now)
             grpc_call_cancel_with_status(g->call, GRPC_STATUS_DEADLINE_EXCEEDED,
-                                         "the request's message did not arrive in time", NULL);
+                                         g->read_since
+                                             ? "the request's message did not arrive in time"
+                                             : "the reply was not taken in time",
+                                         NULL);
+    }
     pthread_mutex_unlock(&t->lock);
 }
 
@@ -347,7 +372,7 @@ static void room_came(struct ms_admission_wait *w)
         (struct ms_grpc_call *)(void *)((char *)w - offsetof(struct ms_grpc_call, room));
 
     g->reserved = w->bytes;
-    list_reading(g);
+    watch(g, ms_now(), 0);
     receive(g);
     ms_call_unref(&g->base); /* the reference of the line */
 }
@@ -406,7 +431,7 @@ static void on_unary(struct ms_grpc_call *g)
 {
     struct ms_call *c = &g->base;
 
-    unlist_reading(g);
+    unwatch(g);
     if (g->reserved) { /* keep what the message and its tensors take, give back the rest */
         size_t len = g->payload ? grpc_byte_buffer_length(g->payload) : 0;
         size_t keep = len < g->reserved / 2 ? len * 2 : g->reserved;
@@ -579,6 +604,7 @@ void ms_grpc_event(struct ms_grpc_tag *tag, bool ok)
         on_sent(g);
         break;
     case MS_GRPC_ENDED:
+        unwatch(g);
         ms_call_unref(c); /* "not ended yet" */
         break;
     case MS_GRPC_DOWN: /* the instance's */

@@ -43,7 +43,7 @@ struct ms_grpc_instance {
     pthread_cond_t changed;
     struct ms_grpc_tag down; /* of the server's shutdown; its call is NULL */
     bool shutdown_started, shutdown_done;
-    struct ms_grpc_call *reading; /* calls that hold room and wait for their message */
+    struct ms_grpc_call *watched; /* calls that wait for their message, or for it to be taken */
     pthread_t janitor;
     bool has_janitor;
 };
@@ -52,7 +52,8 @@ struct ms_grpc_instance {
 bool ms_grpc_accept(struct ms_grpc_instance *t, grpc_completion_queue *cq);
 /* Runs what an event means. On the thread of the call's queue. */
 void ms_grpc_event(struct ms_grpc_tag *tag, bool ok);
-/* Cancels calls whose message does not come: after 30 s, or 5 s while others wait for room. */
+/* Cancels calls whose message does not come (after 30 s, or 5 s while others wait for room) or
+ * whose reply the peer does not take. */
 void ms_grpc_reap(struct ms_grpc_instance *t);
 
 #endif

@@ -66,7 +66,7 @@ static ms_code set_opts(struct ms_deploy *d, Mindserve__V1__ModelConfig *stored,
     if (d->triton)
         MS_TRY(ms_modelconf_triton(m, d->triton, &d->arena, &d->err));
     ms_model_opts_init(o);
-    ms_modelconf_opts(m, c, o);
+    ms_modelconf_opts(m, c, ms_config_model(c, d->v.name), o);
     o->name = d->v.name;
     o->version = version;
     o->cancel = &d->cancel;
@@ -83,6 +83,8 @@ static ms_code try_aside(struct ms_deploy *d, const struct ms_model_opts *o)
     const struct ms_config *c = atomic_load(&d->st->config);
     struct ms_validate_opts vo = {
         .passes = o->passes,
+        .max_depth = o->max_depth,
+        .max_graph_depth = o->max_graph_depth,
         .memory = o->memory_budget ? o->memory_budget : (size_t)c->runtime_model_memory,
         .time = c->limits_load_time,
         .pushing = d->dry_run,

@@ -249,7 +249,8 @@ ms_code ms_modelconf_merge(const conf *m, const struct ms_config_model *over, st
     return merge_image(over, r, a) ? MS_OK : ms_fail_oom(err, "configuration", 0);
 }
 
-void ms_modelconf_opts(const conf *m, const struct ms_config *c, struct ms_model_opts *o)
+void ms_modelconf_opts(const conf *m, const struct ms_config *c, const struct ms_config_model *over,
+                       struct ms_model_opts *o)
 {
     const conf_batching *b = m->batching;
     struct ms_batching *to = &o->batching;
@@ -259,10 +260,14 @@ void ms_modelconf_opts(const conf *m, const struct ms_config *c, struct ms_model
     to->max_size = (int)(b->max_size ? b->max_size : c->batching_max_size);
     to->max_delay_ns = b->max_delay_us ? (int64_t)b->max_delay_us * MS_US : c->batching_max_delay;
     to->max_queue = (int)(b->max_queue ? b->max_queue : c->batching_max_queue);
-    to->max_queue_bytes = (size_t)c->batching_max_queue_bytes;
+    to->max_queue_bytes =
+        (size_t)(over && over->has_batching_max_queue_bytes ? over->batching_max_queue_bytes
+                                                            : c->batching_max_queue_bytes);
     to->timeout_ns = b->timeout_us ? (int64_t)b->timeout_us * MS_US : c->batching_timeout;
     o->passes = *m->passes ? m->passes : NULL;
     o->memory_budget = m->memory_budget;
+    o->max_depth = (int)c->limits_proto_depth;
+    o->max_graph_depth = (int)c->limits_graph_depth;
     o->input_names = m->n_input_names ? (const char *const *)m->input_names : NULL;
     o->n_input_names = (int)m->n_input_names;
     o->output_names = m->n_output_names ? (const char *const *)m->output_names : NULL;

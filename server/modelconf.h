@@ -20,10 +20,11 @@ ms_code ms_modelconf_pack(const Mindserve__V1__ModelConfig *m, struct ms_arena *
 ms_code ms_modelconf_merge(const Mindserve__V1__ModelConfig *m, const struct ms_config_model *over,
                            struct ms_arena *a, Mindserve__V1__ModelConfig **out,
                            struct ms_err *err) MS_WARN_UNUSED;
-/* Fills batching, names, passes, budget and times of o from a merged message and the daemon's
- * options. o points into m. */
+/* Fills batching, names, passes, budget, nesting and times of o from a merged message, the daemon's
+ * options and, for what only the daemon decides, those of models.NAME (may be NULL). o points into
+ * m. */
 void ms_modelconf_opts(const Mindserve__V1__ModelConfig *m, const struct ms_config *c,
-                       struct ms_model_opts *o);
+                       const struct ms_config_model *over, struct ms_model_opts *o);
 /* What Triton calls a model configuration, as far as it has a meaning here, laid over m in place:
  * {"max_batch_size": 8, "dynamic_batching": {...}}. New parts are in the arena. */
 ms_code ms_modelconf_triton(Mindserve__V1__ModelConfig *m, const char *json, struct ms_arena *a,

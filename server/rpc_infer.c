@@ -24,6 +24,9 @@ void ms_infer_init(struct ms_infer *f, struct ms_call *c, struct ms_arena *a)
     ms_predict_init(&f->predict, a);
     f->predict.charge = charge;
     f->predict.arg = c;
+    f->predict.max_tensors = c->srv->opts.max_tensors;
+    f->predict.max_rank = c->srv->opts.max_rank;
+    f->predict.json_depth = c->srv->opts.json_depth;
     f->req.arena = a;
     f->req.deadline = c->deadline;
     f->req.times.received = ms_now();
@@ -71,8 +74,8 @@ static ms_code raw_body(struct ms_call *c, struct ms_infer *f, const struct ms_m
     f->req.id = "";
     f->req.binary_default = true;
     const char *type = ms_dtype_oip(port->dtype);
-    MS_TRY(ms_predict_describe(in, ms_bytes(type, strlen(type)), dim, (size_t)port->shape.rank,
-                               &c->err));
+    MS_TRY(ms_predict_describe(&f->predict, in, ms_bytes(type, strlen(type)), dim,
+                               (size_t)port->shape.rank, &c->err));
     return ms_predict_raw(&f->predict, in, c->body, 0, c->body_len, &c->err);
 }
 

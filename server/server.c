@@ -17,6 +17,11 @@ void ms_server_opts_init(struct ms_server_opts *o)
         .max_streams = 32,
         .header_timeout = 10 * MS_SEC,
         .idle_timeout = 75 * MS_SEC,
+        .stall_timeout = 30 * MS_SEC,
+        .max_requests = 4096,
+        .max_tensors = 1024,
+        .max_rank = MS_MAX_RANK,
+        .json_depth = 64,
         .body_min_rate = 1024,
         .triton_metrics = true,
     };

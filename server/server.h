@@ -27,6 +27,11 @@ struct ms_server_opts {
     int http_threads;       /* 0 = by CPU */
     int64_t header_timeout; /* ns for a request's head: 10 s */
     int64_t idle_timeout;   /* ns of a kept connection: 75 s */
+    int64_t stall_timeout;  /* ns a write may make no progress: 30 s */
+    int max_requests;       /* calls in flight: 4096 */
+    int max_tensors;        /* inputs, and outputs asked for, of a request: 1024 */
+    int max_rank;           /* dimensions of a tensor: 8 */
+    int json_depth;         /* nesting of a JSON body: 64 */
     int64_t body_min_rate;  /* bytes a second a body must come at: 1024 */
     bool insecure;          /* bind other than loopback without TLS and tokens */
     bool triton_metrics;    /* nv_inference_* too: true */

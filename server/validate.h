@@ -15,9 +15,10 @@
 
 struct ms_validate_opts {
     const char *passes; /* NULL = all */
-    size_t memory;      /* of messages, graph and folded constants */
-    int64_t time;       /* ns */
-    bool pushing;       /* files that are no blobs yet lie in tmp/ */
+    int max_depth, max_graph_depth;
+    size_t memory; /* of messages, graph and folded constants */
+    int64_t time;  /* ns */
+    bool pushing;  /* files that are no blobs yet lie in tmp/ */
     const atomic_bool *cancel;
 };
 

@@ -19,8 +19,8 @@ enum { STATE_FD = 3, JOB_ARENA = 64 << 20 };
 
 void ms_validate_put(struct ms_buf *b, const struct ms_version *v, const struct ms_validate_opts *o)
 {
-    ms_buf_printf(b, "%s\n%zu %lld %d %d\n", o->passes ? o->passes : "all", o->memory,
-                  (long long)o->time, o->pushing, v->n_files);
+    ms_buf_printf(b, "%s\n%zu %lld %d %d %d %d\n", o->passes ? o->passes : "all", o->memory,
+                  (long long)o->time, o->max_depth, o->max_graph_depth, o->pushing, v->n_files);
     for (int i = 0; i < v->n_files; i++)
         ms_buf_printf(b, "%s %lld %s\n", v->files[i].hex, (long long)v->files[i].size,
                       v->files[i].path);
@@ -51,7 +51,9 @@ static bool parse(char *text, struct ms_arena *a, struct job *j)
     int pushing, n, end;
 
     if (!passes || !numbers ||
-        sscanf(numbers, "%zu %lld %d %d", &j->o.memory, &time, &pushing, &n) != 4 || n < 1)
+        sscanf(numbers, "%zu %lld %d %d %d %d", &j->o.memory, &time, &j->o.max_depth,
+               &j->o.max_graph_depth, &pushing, &n) != 6 ||
+        n < 1)
         return false;
     struct ms_version_file *f = ms_arena_array(a, (size_t)n, sizeof *f);
     if (!f)
@@ -95,6 +97,8 @@ static ms_code validate(struct job *j, struct ms_err *err)
 
     ms_model_opts_init(&o);
     o.passes = j->o.passes;
+    o.max_depth = j->o.max_depth;
+    o.max_graph_depth = j->o.max_graph_depth;
     o.load_deadline = ms_now() + j->o.time;
     /* What is asked for once and kept must be asked for while files can still be opened. */
     (void)ms_cpu();

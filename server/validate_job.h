@@ -13,8 +13,8 @@ struct ms_verdict {
     char text[512];
 };
 
-/* The job: "passes\n", "memory time pushing files\n", then "sha256 size path\n" for each file.
- * Paths hold no line ends (ms_bundle_path_valid). */
+/* The job: "passes\n", "memory time depth graph-depth pushing files\n", then "sha256 size path\n"
+ * for each file. Paths hold no line ends (ms_bundle_path_valid). */
 void ms_validate_put(struct ms_buf *b, const struct ms_version *v,
                      const struct ms_validate_opts *o);
 

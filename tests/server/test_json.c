@@ -446,7 +446,7 @@ START_TEST(messages)
 
     ms_arena_init(&a, 1 << 20);
     ck_assert_msg(ms_pbjson_read(ms_bytes(text, strlen(text)), &inference__model_config__descriptor,
-                                 &a, &m, &err) == MS_OK,
+                                 MS_JSCAN_DEPTH, &a, &m, &err) == MS_OK,
                   "%s", err.text);
     Inference__ModelConfig *c = (Inference__ModelConfig *)m;
     ck_assert_int_eq(c->max_batch_size, 16);
@@ -460,7 +460,8 @@ START_TEST(messages)
     ms_buf_done(&b);
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
         ck_assert_msg(ms_pbjson_read(ms_bytes(refused[i], strlen(refused[i])),
-                                     &inference__model_config__descriptor, &a, &m, &err) != MS_OK,
+                                     &inference__model_config__descriptor, MS_JSCAN_DEPTH, &a, &m,
+                                     &err) != MS_OK,
                       "taken: %s", refused[i]);
     ms_arena_done(&a);
 }
