@@ -5,6 +5,7 @@
  * ever. The reaper looks once a second at every connection and shuts down those whose head takes
  * longer than its limit or whose body comes slower than the least rate; and it cancels the work for
  * callers that have closed their connection while they wait. */
+#include <linux/filter.h>
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -250,6 +251,17 @@ static const char *address(const struct ms_transport *opaque, int i)
     return i < t->n ? t->address[i] : "";
 }
 
+/* From here on the kernel takes no new connection on a listening socket: a filter drops what
+ * arrives (the caller's next attempt, a second later, is refused). Without it one could slip in
+ * between the last accept and the close. An old kernel's refusal leaves just that gap. */
+static void refuse_new(MHD_socket listening)
+{
+    struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
+    struct sock_fprog all = {.len = 1, .filter = &drop};
+
+    (void)setsockopt(listening, SOL_SOCKET, SO_ATTACH_FILTER, &all, sizeof all);
+}
+
 /* Connections that the kernel has taken but nobody has accepted would be reset with their listening
  * socket: they are served too. */
 static void take_backlog(struct ms_http_instance *t)
@@ -262,6 +274,7 @@ static void take_backlog(struct ms_http_instance *t)
 
         if (listening == MHD_INVALID_SOCKET)
             continue;
+        refuse_new(listening);
         while ((fd = accept4(listening, (struct sockaddr *)&sa, &len,
                              SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
             MHD_add_connection(t->daemon[i], fd, (struct sockaddr *)&sa, len);
