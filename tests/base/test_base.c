@@ -215,7 +215,7 @@ END_TEST
 START_TEST(map_finds_what_was_put)
 {
     struct ms_map m = {0};
-    static char keys[5000][8];
+    static char keys[5000][16];
     size_t pos = 0, live = 0;
 
     for (int i = 0; i < 5000; i++) {

@@ -838,7 +838,7 @@ START_TEST(test_graph_depth)
         return;
     for (int depth = 16; depth <= 17; depth++) {
         struct ms_buf g = branch("Relu", "x", "r"), a, other;
-        char out[8] = "r";
+        char out[16] = "r";
 
         for (int i = 0; i < depth; i++) {
             a = pb_new();

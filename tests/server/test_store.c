@@ -860,7 +860,7 @@ static int try_socket(void)
 
 static int try_memory(void)
 {
-    void *p = malloc((size_t)2 << 30);
+    void *volatile p = malloc((size_t)2 << 30); /* volatile: not optimised away */
     int code = p ? 1 : 7;
 
     free(p);
