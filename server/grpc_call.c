@@ -195,6 +195,7 @@ static void drop_head(grpc_metadata *md, size_t n)
 static void start(struct ms_grpc_call *g, const grpc_op *ops, size_t n, struct ms_grpc_tag *tag)
 {
     ms_call_ref(&g->base);
+    atomic_fetch_add_explicit(&tag->started, 1, memory_order_release);
     if (grpc_call_start_batch(g->call, ops, n, tag, NULL) != GRPC_CALL_OK)
         ms_call_unref(&g->base); /* our own mistake: nothing will come back */
 }
@@ -582,6 +583,7 @@ void ms_grpc_event(struct ms_grpc_tag *tag, bool ok)
     struct ms_grpc_call *g = tag->call;
     struct ms_call *c = &g->base;
 
+    (void)atomic_load_explicit(&tag->started, memory_order_acquire);
     switch (tag->event) {
     case MS_GRPC_NEW:
         if (!ok) { /* the server is going down: the slot was never used */
@@ -661,11 +663,11 @@ bool ms_grpc_accept(struct ms_grpc_instance *t, grpc_completion_queue *cq)
         return false;
     g->t = t;
     g->cq = cq;
-    g->accepted = (struct ms_grpc_tag){MS_GRPC_NEW, g};
-    g->received = (struct ms_grpc_tag){MS_GRPC_RECEIVED, g};
-    g->closed = (struct ms_grpc_tag){MS_GRPC_CLOSED, g};
-    g->sent = (struct ms_grpc_tag){MS_GRPC_SENT, g};
-    g->ended = (struct ms_grpc_tag){MS_GRPC_ENDED, g};
+    g->accepted = (struct ms_grpc_tag){.event = MS_GRPC_NEW, .call = g};
+    g->received = (struct ms_grpc_tag){.event = MS_GRPC_RECEIVED, .call = g};
+    g->closed = (struct ms_grpc_tag){.event = MS_GRPC_CLOSED, .call = g};
+    g->sent = (struct ms_grpc_tag){.event = MS_GRPC_SENT, .call = g};
+    g->ended = (struct ms_grpc_tag){.event = MS_GRPC_ENDED, .call = g};
     pthread_mutex_init(&g->lock, NULL);
     grpc_call_details_init(&g->details);
     grpc_metadata_array_init(&g->metadata);

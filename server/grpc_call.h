@@ -25,6 +25,9 @@ struct ms_grpc_call;
 struct ms_grpc_tag {
     enum ms_grpc_event event;
     struct ms_grpc_call *call;
+    /* Set when the operation starts, read when it is done: orders the two for race detectors, which
+     * do not see what the library does between. */
+    atomic_uint started;
 };
 
 struct ms_grpc_instance {
