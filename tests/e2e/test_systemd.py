@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The unit file, and the daemon's side of the protocol with the service manager."""
 import os
+import re
 import shutil
 import signal
 import socket
@@ -18,8 +19,9 @@ class Unit(unittest.TestCase):
             self.skipTest("systemd-analyze is not installed")
         self.folder = tempfile.mkdtemp(prefix="mindserve-unit-")
         self.unit = os.path.join(self.folder, "mindserved.service")
-        with open(os.path.join(harness.ROOT, "systemd", "mindserved.service.in")) as f:
-            text = f.read().replace("@sbindir@", harness.BUILD)
+        with open(os.path.join(harness.BUILD, "systemd", "mindserved.service")) as f:
+            text, n = re.subn(r"(?m)^ExecStart=/\S*/mindserved ", f"ExecStart={harness.BUILD}/mindserved ", f.read())
+        self.assertEqual(n, 1, "the made unit names no absolute path")
         with open(self.unit, "w") as f:
             f.write(text)
 
