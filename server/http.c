@@ -8,6 +8,8 @@
 #include <linux/filter.h>
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -67,6 +69,9 @@ static void opened(struct ms_http_instance *t, struct MHD_Connection *mhd, void 
     c->fd = info ? (int)info->connect_fd : -1;
     c->since = ms_now();
     c->head_limit = t->srv->opts.header_timeout;
+    /* What the peer does not take is held by the kernel and by us: it watches for progress. */
+    unsigned stall = (unsigned)(t->srv->opts.stall_timeout / MS_MS);
+    (void)setsockopt(c->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &stall, sizeof stall);
     peer_of(c, t->srv->opts.insecure);
     pthread_mutex_lock(&t->lock);
     c->next = t->conns;
@@ -187,7 +192,7 @@ static struct MHD_Daemon *start_daemon(struct ms_http_instance *t, int fd, unsig
         ms_http_access, t, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET,
         fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->max_connections,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)o->max_per_address,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(o->idle_timeout / MS_SEC),
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((o->idle_timeout + MS_SEC - 1) / MS_SEC),
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MS_HTTP_POOL, MHD_OPTION_STRICT_FOR_CLIENT, 1,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_URI_LOG_CALLBACK, ms_http_uri,
         t, MHD_OPTION_NOTIFY_COMPLETED, ms_http_completed, t, MHD_OPTION_NOTIFY_CONNECTION, notify,
