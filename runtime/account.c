@@ -75,7 +75,10 @@ size_t ms_account_held(const struct ms_account *a, enum ms_account_kind k)
 
 bool ms_budget_take(struct ms_budget *b, size_t bytes)
 {
-    return take(&b->used, b->limit, bytes);
+    if (take(&b->used, b->limit, bytes))
+        return true;
+    atomic_store_explicit(&b->over, true, memory_order_relaxed);
+    return false;
 }
 
 void ms_budget_give(struct ms_budget *b, size_t bytes)

@@ -41,6 +41,7 @@ size_t ms_account_held(const struct ms_account *a, enum ms_account_kind k);
 struct ms_budget {
     atomic_size_t used;
     size_t limit;
+    atomic_bool over; /* something was refused */
 };
 bool ms_budget_take(struct ms_budget *b, size_t bytes);
 void ms_budget_give(struct ms_budget *b, size_t bytes);

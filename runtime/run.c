@@ -165,6 +165,7 @@ static ms_code begin(struct ms_run *r, struct ms_tensor *const *in, const struct
     if (!o->root) {
         atomic_store(&r->failed, 0);
         atomic_store(&r->budget.used, 0);
+        atomic_store(&r->budget.over, false);
         r->budget.limit = prog->run_budget;
         ms_watched_init(&r->watched, prog->engine, o->deadline, o->cancel);
     }
@@ -325,6 +326,10 @@ ms_code ms_plan_run(struct ms_plan *p, struct ms_tensor *const *in, struct ms_te
             code = collect(r, in, out, err);
         }
     }
+    /* What its own budget refuses is too large; what the others' memory leaves no room for may
+     * fit later. */
+    if (code == MS_RESOURCE_EXHAUSTED && err && atomic_load(&r->root->budget.over))
+        err->reason = MS_REASON_TOO_LARGE;
     end(r);
     for (int i = 0; code != MS_OK && i < p->n_out; i++) {
         ms_tensor_unref(out[i]);

@@ -146,7 +146,7 @@ class Running(Case):
         self.put(model([helper.make_node("ConstantOfShape", ["n"], ["y"])], [n], [value("y", TensorProto.FLOAT, ["k"])]), "big", (201,))
         before = self.d.rss()
         for k in (1 << 20, 1 << 40, 2**61, 2**62, 2**63 - 1):
-            self.ask("big", [("n", "INT64", [1], [k])], (413, 429) if k < 2**61 else (400, 413, 429))
+            self.ask("big", [("n", "INT64", [1], [k])], 413 if k < 2**61 else (400, 413))
         self.assertEqual(len(self.ask("big", [("n", "INT64", [1], [5])])["outputs"][0]["data"]), 5)
         self.assertLess(self.d.rss() - before, 32 << 20)
 

@@ -353,6 +353,7 @@ START_TEST(a_run_keeps_to_its_budget)
     struct ms_tensor *x = random_of(1, 1024, 1024);
     ck_assert_int_eq(ms_model_run(m, &x, &y, 1, MS_NEVER, NULL, NULL, &err), MS_RESOURCE_EXHAUSTED);
     ck_assert_ptr_nonnull(strstr(err.text, "budget"));
+    ck_assert_int_eq(err.reason, MS_REASON_TOO_LARGE);
     ms_tensor_unref(x);
     ms_model_unref(m);
     /* sizes from data: an If whose plan promises nothing */
