@@ -11,7 +11,7 @@
 #include "config/config.h"
 #include "server/deploy_steps.h"
 
-enum { LOADER_NICENESS = 10, ROWS_MAX = 256 << 20 };
+enum { LOADER_NICENESS = 19, WRITER_NICENESS = 10, ROWS_MAX = 256 << 20 };
 #define TICK (250 * MS_MS)
 
 /* ---- the start ---- */
@@ -178,7 +178,7 @@ ms_code ms_manage_start(struct ms_store *st, struct ms_server *srv, const struct
     atomic_store(&st->loading, 1);
     ms_code code = ms_jobs_new("ms-loader", LOADER_NICENESS, 0, NULL, NULL, &st->loader, err);
     if (code == MS_OK)
-        code = ms_jobs_new("ms-store", 0, TICK, tick, st, &st->writer, err);
+        code = ms_jobs_new("ms-store", WRITER_NICENESS, TICK, tick, st, &st->writer, err);
     if (code != MS_OK) {
         ms_jobs_free(st->loader);
         st->loader = NULL;

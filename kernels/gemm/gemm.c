@@ -23,18 +23,38 @@ static void pack_columns(float *dst, size_t w, const float *b, size_t k, size_t 
     }
 }
 
+enum { PACK_BLOCK = 1 << 18 }; /* floats read before the next panel is turned to: 1 MiB */
+
+/* Rows of b lie in one piece each: they are read in their order, a block at a time, and dealt out
+ * to the panels. Panel by panel instead, weights in a mapped file would be paged in once a panel.
+ */
+static void pack_rows(float *dst, const float *b, size_t k, size_t n, size_t ks)
+{
+    const size_t block = n < PACK_BLOCK ? PACK_BLOCK / (n ? n : 1) : 1;
+
+    for (size_t i0 = 0; i0 < k; i0 += block) {
+        const size_t i1 = k - i0 < block ? k : i0 + block;
+        for (size_t j = 0; j < n; j += MS_GEMM_NR) {
+            const size_t cols = n - j < MS_GEMM_NR ? n - j : MS_GEMM_NR, w = ms_gemm_width(cols);
+            for (size_t i = i0; i < i1; i++)
+                memcpy(dst + k * j + i * w, b + i * ks + j, cols * sizeof *dst);
+        }
+    }
+}
+
 void ms_gemm_pack(float *dst, const float *b, size_t k, size_t n, size_t ks, size_t ns)
 {
+    const size_t rest = n % MS_GEMM_NR;
+
+    if (rest && rest < ms_gemm_width(rest)) /* the last panel's lanes beyond n */
+        memset(dst + k * (n - rest), 0, k * ms_gemm_width(rest) * sizeof *dst);
+    if (ns == 1) {
+        pack_rows(dst, b, k, n, ks);
+        return;
+    }
     for (size_t j = 0; j < n; j += MS_GEMM_NR) {
-        size_t cols = n - j < MS_GEMM_NR ? n - j : MS_GEMM_NR, w = ms_gemm_width(cols);
-        if (cols < w)
-            memset(dst, 0, k * w * sizeof *dst);
-        if (ns == 1)
-            for (size_t i = 0; i < k; i++)
-                memcpy(dst + i * w, b + i * ks + j, cols * sizeof *dst);
-        else
-            pack_columns(dst, w, b + j * ns, k, cols, ks, ns);
-        dst += k * w;
+        const size_t cols = n - j < MS_GEMM_NR ? n - j : MS_GEMM_NR;
+        pack_columns(dst + k * j, ms_gemm_width(cols), b + j * ns, k, cols, ks, ns);
     }
 }
 
