@@ -98,6 +98,26 @@ static ms_code check_dtypes(const struct ms_node *n, const struct ms_fact *in, s
     return MS_OK;
 }
 
+/* The first dim beyond MS_MAX_DIM; -1 if there is none. */
+static int oversized(const struct ms_shape *s)
+{
+    for (int d = 0; d < s->rank && d < MS_MAX_RANK; d++)
+        if (s->dim[d] > MS_MAX_DIM)
+            return d;
+    return -1;
+}
+
+static ms_code check_operands(const struct ms_node *n, const struct ms_fact *in, struct ms_err *err)
+{
+    for (int i = 0; i < n->n_in; i++) {
+        int d = in[i].dtype == MS_DTYPE_NONE ? -1 : oversized(&in[i].shape);
+        if (d >= 0)
+            return ms_node_fail(n, err, MS_INVALID_ARGUMENT, "input %d: dim %d is %lld, too large",
+                                i, d, (long long)in[i].shape.dim[d]);
+    }
+    return MS_OK;
+}
+
 static ms_code check_result(const struct ms_node *n, int i, const struct ms_fact *f,
                             struct ms_err *err)
 {
@@ -111,6 +131,8 @@ static ms_code check_result(const struct ms_node *n, int i, const struct ms_fact
         if (f->shape.dim[d] < 0 && !ms_is_sym(f->shape.dim[d]))
             return ms_node_fail(n, err, MS_INVALID_ARGUMENT, "output %d: dim %d would be %lld", i,
                                 d, (long long)f->shape.dim[d]);
+    if (oversized(&f->shape) >= 0)
+        return ms_node_fail(n, err, MS_INVALID_ARGUMENT, "output %d is too large", i);
     size_t bytes;
     if (ms_shape_static(&f->shape) && !ms_shape_bytes(&f->shape, f->dtype, &bytes))
         return ms_node_fail(n, err, MS_INVALID_ARGUMENT, "output %d is too large", i);
@@ -126,6 +148,7 @@ ms_code ms_node_infer(const struct ms_node *n, const struct ms_fact *in, struct 
     char label[256];
 
     MS_TRY(check_dtypes(n, in, err));
+    MS_TRY(check_operands(n, in, err));
     for (int i = 0; i < n->n_out; i++)
         out[i] = (struct ms_fact){.shape = ms_shape_unknown()};
     ms_code code = n->op->infer(&c);

@@ -18,6 +18,8 @@
 #include "ir/dtype.h"
 
 #define MS_MAX_RANK 8
+/* No dim is larger: far beyond any tensor, and sums of a few stay exact in every shape rule. */
+#define MS_MAX_DIM (INT64_C(1) << 40)
 
 struct ms_shape {
     int rank; /* -1: not even the rank is known */

@@ -63,7 +63,8 @@ struct ms_predict_value {
     struct ms_bytes text;
 };
 /* Applies one parameter of a request, input or output; unknown ones are ignored, except that names
- * starting with "triton_" and what is not offered here (shared memory, sequences) are refused. */
+ * starting with "triton_" (but for the one that perf_analyzer sends) and what is not offered here
+ * (shared memory, sequences) are refused. */
 ms_code ms_predict_request_param(struct ms_request *r, struct ms_bytes key,
                                  const struct ms_predict_value *v, struct ms_err *err);
 ms_code ms_predict_input_param(const char *input, struct ms_bytes key,

@@ -112,6 +112,9 @@ ms_code ms_predict_request_param(struct ms_request *r, struct ms_bytes key,
         return none ? MS_OK
                     : ms_fail(err, MS_INVALID_ARGUMENT, "sequences are not offered by this server");
     }
+    /* perf_analyzer asks decoupled models for a last, empty answer; here each request has one. */
+    if (ms_bytes_eq(key, "triton_enable_empty_final_response"))
+        return v->kind == MS_VALUE_BOOL ? MS_OK : bad_value(key, err);
     if (starts(key, "triton_"))
         return ms_fail(err, MS_INVALID_ARGUMENT, "parameter '%.*s' is reserved",
                        (int)(key.len < 64 ? key.len : 64), (const char *)key.data);

@@ -279,7 +279,7 @@ class Infer(Case):
             self.assertLessEqual(len(e.exception.details()), 512)
 
     def test_grpc_refusals(self):
-        from tritonclient.grpc import service_pb2
+        from tritonclient.grpc import service_pb2, service_pb2_grpc
         bad = grpc.StatusCode.INVALID_ARGUMENT
 
         def ask(model="fp32", name="IN", datatype="FP32", shape=(1, 2), raw=(b"\0" * 8,), **more):
@@ -316,6 +316,11 @@ class Infer(Case):
         triton = ask()
         triton.parameters["triton_x"].bool_param = True
         self.refused(triton, bad, "reserved")
+        analyzer = ask()  # what perf_analyzer sends with every request
+        analyzer.parameters["triton_enable_empty_final_response"].bool_param = True
+        with grpc.insecure_channel(self.d.grpc) as ch:
+            answer = service_pb2_grpc.GRPCInferenceServiceStub(ch).ModelInfer(analyzer)
+        self.assertEqual(list(answer.outputs[0].shape), [1, 2])
         wanted = ask()
         wanted.outputs.add(name="NOPE")
         self.refused(wanted, bad, "NOPE")

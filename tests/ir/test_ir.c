@@ -137,6 +137,9 @@ static const struct {
     {"graph \"g\" (%x: f32[2], %z: f32[3]) {\n %y = Add(%x, %z)\n return %y\n}", "Add"},
     {"graph \"g\" (%x: f32[2]) {\n %y = Relu(%x) : f32[3]\n return %y\n}", "recorded"},
     {"graph \"g\" (%x: f32[2]) {\n %x = Relu(%x)\n return %x\n}", "twice"},
+    {"graph \"g\" (%x: f32[9223372036854775807]) {\n %p = const i64[2] {1, 0}\n"
+     " %y = Pad(%x, %p)\n return %y\n}",
+     "too large"},
     {"graph \"g\" (%x: f32[1,1,1,1,1,1,1,1,1]) {\n return %x\n}", "too many dims"},
 };
 
