@@ -25,12 +25,12 @@ for name in operator pass rpc; do
     patch -p1 -s <"$here/$name.diff" && echo "PASS adding $name applies" || echo "FAIL adding $name does not apply"
 done
 mkdir -p build/log
-{ autoreconf -i && cd build && ../configure && make -j"$(nproc)" all check_kernels check_passes; } >build-log.txt 2>&1 ||
-    { tail -n 20 build-log.txt build/../build-log.txt; echo "FAIL adding: build"; exit 1; }
+{ autoreconf -i && cd build && ../configure && make -j"$(nproc)" all check_kernels check_passes; } >"$copy/build-log.txt" 2>&1 ||
+    { tail -n 20 "$copy/build-log.txt"; echo "FAIL adding: build"; exit 1; }
 cd "$copy/build" || exit 1
 srcdir=.. ./check_kernels --op Cube >/dev/null 2>&1 && echo "PASS adding operator: every kernel against the reference" || echo "FAIL adding operator: check_kernels"
 srcdir=.. ../tests/unit.sh ./check_passes | grep -q '^FAIL' && echo "FAIL adding pass: check_passes" || echo "PASS adding pass: its text"
-./mindserved --state state --http 127.0.0.1:0 --grpc off --metrics off --endpoints-file at.json >/dev/null 2>log &
+./mindserved --state state --http 127.0.0.1:0 --grpc off --metrics off --endpoints-file at.json >/dev/null 2>daemon.log &
 daemon=$!
 for _ in $(seq 200); do [ -s at.json ] && break; sleep 0.02; done
 http=$(sed -nE 's/.*"http": ?"([^"]*)".*/\1/p' at.json)
