@@ -19,3 +19,24 @@ const struct ms_row_fns *ms_row_fns(enum ms_isa isa)
 
     return isa == MS_ISA_AVX512 ? &avx512 : &avx2;
 }
+
+size_t ms_softmax_units(const struct ms_task *t)
+{
+    struct ms_norm_rows r = ms_norm_rows(t->node, &t->in[0]->shape);
+
+    return r.outer * (r.inner == 1 ? 1 : (r.inner + 15) / 16);
+}
+
+void ms_softmax_stripes(const struct ms_task *t, const struct ms_row_fns *f, struct ms_norm_rows r,
+                        bool log)
+{
+    size_t each = (r.inner + 15) / 16;
+
+    for (size_t u = t->first; u < t->last; u++) {
+        size_t k = u % each * 16, cols = r.inner - k < 16 ? r.inner - k : 16;
+        size_t at = u / each * r.n * r.inner + k;
+        for (size_t c = 0; c < cols; c += f->lanes)
+            f->stripe((const float *)t->in[0]->data + at + c, (float *)t->out[0]->data + at + c,
+                      r.n, r.inner, cols - c < f->lanes ? cols - c : f->lanes, log);
+    }
+}

@@ -5,6 +5,7 @@
 #define MS_KERNELS_NORM_ROWS_H
 
 #include "ir/op.h"
+#include "kernels/norm.h"
 
 struct ms_row_fns {
     double (*sum)(const float *x, size_t n);
@@ -43,5 +44,11 @@ const struct ms_row_fns *ms_row_fns(enum ms_isa isa); /* AVX2 or AVX-512 */
     {                                                                                              \
         fn_(t, ms_row_fns(MS_ISA_AVX2));                                                           \
     }
+
+/* What Softmax and LogSoftmax share where the axis is not the last one. Units: rows when it is,
+ * else stripes of 16 columns; stripes does the task's range of them, f32 in and out. */
+size_t ms_softmax_units(const struct ms_task *t);
+void ms_softmax_stripes(const struct ms_task *t, const struct ms_row_fns *f, struct ms_norm_rows r,
+                        bool log);
 
 #endif

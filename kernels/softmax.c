@@ -40,25 +40,9 @@ static void run(const struct ms_task *t)
     ms_wide_run(t, normalise);
 }
 
-/* Rows where the axis is the last one; else stripes of 16 columns. */
 static size_t units(const struct ms_task *t)
 {
-    struct ms_norm_rows r = ms_norm_rows(t->node, &t->in[0]->shape);
-
-    return r.outer * (r.inner == 1 ? 1 : (r.inner + 15) / 16);
-}
-
-static void stripes(const struct ms_task *t, const struct ms_row_fns *f, struct ms_norm_rows r)
-{
-    size_t each = (r.inner + 15) / 16;
-
-    for (size_t u = t->first; u < t->last; u++) {
-        size_t k = u % each * 16, cols = r.inner - k < 16 ? r.inner - k : 16;
-        size_t at = u / each * r.n * r.inner + k;
-        for (size_t c = 0; c < cols; c += f->lanes)
-            f->stripe((const float *)t->in[0]->data + at + c, (float *)t->out[0]->data + at + c,
-                      r.n, r.inner, cols - c < f->lanes ? cols - c : f->lanes, false);
-    }
+    return ms_softmax_units(t);
 }
 
 static void rows(const struct ms_task *t, const struct ms_row_fns *f)
@@ -66,7 +50,7 @@ static void rows(const struct ms_task *t, const struct ms_row_fns *f)
     struct ms_norm_rows r = ms_norm_rows(t->node, &t->in[0]->shape);
 
     if (r.inner != 1) {
-        stripes(t, f, r);
+        ms_softmax_stripes(t, f, r, false);
         return;
     }
     for (size_t u = t->first; u < t->last; u++) {
