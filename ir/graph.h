@@ -201,11 +201,13 @@ ms_code ms_node_fail(const struct ms_node *n, struct ms_err *err, ms_code code, 
 /* ir/infer.c: shapes and dtypes of every value, sub-graphs included; refuses what an operator's
  * infer refuses, and shapes recorded in the file that contradict (static dims only). */
 ms_code ms_graph_infer(struct ms_graph *g, struct ms_err *err);
-/* One node with given facts (a plan being made, or while running). Checks dtypes against the
- * record. */
+/* One node with given facts (a plan being made, or while running). Checks operands first. */
 struct ms_fact;
 ms_code ms_node_infer(const struct ms_node *n, const struct ms_fact *in, struct ms_fact *out,
                       struct ms_syms *syms, struct ms_arena *scratch, struct ms_err *err);
+/* Dtypes against the record, dims against MS_MAX_DIM, one element where the record wants that. */
+ms_code ms_node_check_operands(const struct ms_node *n, const struct ms_fact *in,
+                               struct ms_err *err);
 struct ms_fact ms_value_fact(const struct ms_value *v); /* NULL gives an absent fact */
 
 /* ir/check.c: the verifier, run after reading and after every pass. Names node and attribute. */

@@ -107,14 +107,28 @@ static int oversized(const struct ms_shape *s)
     return -1;
 }
 
-static ms_code check_operands(const struct ms_node *n, const struct ms_fact *in, struct ms_err *err)
+static ms_code check_operand(const struct ms_node *n, int i, const struct ms_fact *f,
+                             struct ms_err *err)
 {
-    for (int i = 0; i < n->n_in; i++) {
-        int d = in[i].dtype == MS_DTYPE_NONE ? -1 : oversized(&in[i].shape);
-        if (d >= 0)
-            return ms_node_fail(n, err, MS_INVALID_ARGUMENT, "input %d: dim %d is %lld, too large",
-                                i, d, (long long)in[i].shape.dim[d]);
-    }
+    const int d = oversized(&f->shape);
+    size_t count;
+
+    if (d >= 0)
+        return ms_node_fail(n, err, MS_INVALID_ARGUMENT, "input %d: dim %d is %lld, too large", i,
+                            d, (long long)f->shape.dim[d]);
+    if (i < 32 && (n->op->scalars >> i & 1) && ms_shape_count(&f->shape, &count) && count != 1)
+        return ms_node_fail(n, err, MS_INVALID_ARGUMENT, "input %d must be one number, not %zu", i,
+                            count);
+    return MS_OK;
+}
+
+ms_code ms_node_check_operands(const struct ms_node *n, const struct ms_fact *in,
+                               struct ms_err *err)
+{
+    MS_TRY(check_dtypes(n, in, err));
+    for (int i = 0; i < n->n_in; i++)
+        if (in[i].dtype != MS_DTYPE_NONE)
+            MS_TRY(check_operand(n, i, &in[i], err));
     return MS_OK;
 }
 
@@ -147,8 +161,7 @@ ms_code ms_node_infer(const struct ms_node *n, const struct ms_fact *in, struct 
         .node = n, .in = in, .out = out, .syms = syms, .arena = scratch, .err = &own};
     char label[256];
 
-    MS_TRY(check_dtypes(n, in, err));
-    MS_TRY(check_operands(n, in, err));
+    MS_TRY(ms_node_check_operands(n, in, err));
     for (int i = 0; i < n->n_out; i++)
         out[i] = (struct ms_fact){.shape = ms_shape_unknown()};
     ms_code code = n->op->infer(&c);

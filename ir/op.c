@@ -72,8 +72,21 @@ ms_dtypes ms_op_in_dtypes(const struct ms_op *op, int i)
     return op->in[row];
 }
 
+/* There is nothing to compute: an empty tensor may still have dims that no loop should walk. */
+static bool all_empty(const struct ms_task *t)
+{
+    if (t->node->op->traits & MS_OUT_BY_KERNEL)
+        return false;
+    for (int i = 0; i < t->n_out; i++)
+        if (t->out[i] && ms_tensor_count(t->out[i]) > 0)
+            return false;
+    return t->n_out > 0;
+}
+
 size_t ms_kernel_units(const struct ms_kernel *k, const struct ms_task *t)
 {
+    if (all_empty(t))
+        return 0;
     if (k->units)
         return k->units(t);
     if ((t->node->op->traits & MS_ELEMENTWISE) && t->n_out && t->out[0])

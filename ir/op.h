@@ -173,6 +173,7 @@ struct ms_op {
     int min_out, max_out;       /* max_out -1: any number */
     ms_dtypes in[MS_OP_MAX_IN]; /* dtypes each input may have; 0 = as the last row given */
     unsigned traits;
+    unsigned scalars;                 /* bit i: input i, if given, holds exactly one element */
     const struct ms_attr_spec *attrs; /* ends with name NULL; NULL = none */
     /* Conditions beyond the attribute table (lengths that must agree...); NULL = none. */
     ms_code (*check)(const struct ms_node *n, struct ms_err *err);
@@ -196,7 +197,8 @@ const struct ms_op *ms_op_at(size_t i);
 const struct ms_attr_spec *ms_op_attr(const struct ms_op *op, const char *name);
 ms_dtypes ms_op_in_dtypes(const struct ms_op *op, int i);
 
-/* Units of a call: kernel->units, elements, or 1. */
+/* Units of a call: kernel->units, elements, or 1; 0 when every output is empty, however large the
+ * other dims of operands are. */
 size_t ms_kernel_units(const struct ms_kernel *k, const struct ms_task *t);
 
 #endif

@@ -8,11 +8,6 @@
 static ms_code infer(struct ms_infer *c)
 {
     MS_TRY(ms_infer_one_dtype(c, 3));
-    for (int i = 1; i < 3; i++) {
-        size_t n;
-        if (ms_infer_has(c, i) && ms_shape_count(&c->in[i].shape, &n) && n != 1)
-            return ms_fail(c->err, MS_INVALID_ARGUMENT, "input %d must be one number", i);
-    }
     return ms_infer_same(c);
 }
 
@@ -103,6 +98,7 @@ MS_OP(clip) = {
     .min_out = 1,
     .max_out = 1,
     .in = {MS_NUMERIC},
+    .scalars = 1 << 1 | 1 << 2,
     .traits = MS_ELEMENTWISE | MS_INPLACE,
     .infer = infer,
     .kernels =

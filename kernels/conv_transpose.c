@@ -165,12 +165,14 @@ static int64_t source(const struct ms_window *w, int a, int64_t o, int64_t k)
     return at >= 0 && at % w->s[a] == 0 && at / w->s[a] < w->in[a] ? at / w->s[a] : -1;
 }
 
-static double dot(const struct sizes *z, const double *x, const double *w, const int64_t o[3])
+static double dot(const struct ms_task *t, const struct sizes *z, const double *x, const double *w,
+                  const int64_t o[3])
 {
     int64_t i[3];
     double sum = 0;
 
-    for (int64_t c = 0; c < z->icg; c++, x += z->in_px, w += z->ocg * z->taps)
+    for (int64_t c = 0; c < z->icg && !ms_task_stopped(t);
+         c++, x += z->in_px, w += z->ocg * z->taps)
         for (int64_t d = 0; d < z->w.k[0]; d++) {
             if ((i[0] = source(&z->w, 0, o[0], d)) < 0)
                 continue;
@@ -196,7 +198,7 @@ static void conv(const struct ms_task *t)
 
     sizes_of(&z, t);
     for (int64_t n = 0; n < z.n; n++)
-        for (int64_t o = 0; o < z.oc && !ms_task_stopped(t); o++) {
+        for (int64_t o = 0; o < z.oc && !ms_task_stopped(t); o++) { /* asked in dot as well */
             int64_t g = o / z.ocg;
             const double *x = (const double *)t->in[0]->data + (n * z.ic + g * z.icg) * z.in_px;
             const double *w =
@@ -204,7 +206,7 @@ static void conv(const struct ms_task *t)
             for (p[0] = 0; p[0] < z.w.out[0]; p[0]++)
                 for (p[1] = 0; p[1] < z.w.out[1]; p[1]++)
                     for (p[2] = 0; p[2] < z.w.out[2]; p[2]++)
-                        *y++ = ms_act_ref(&act, dot(&z, x, w, p) + (bias ? bias[o] : 0));
+                        *y++ = ms_act_ref(&act, dot(t, &z, x, w, p) + (bias ? bias[o] : 0));
         }
 }
 

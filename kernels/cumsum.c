@@ -88,8 +88,6 @@ static ms_code infer(struct ms_infer *c)
     int n, a;
 
     if (ms_infer_const_ints(c, 1, axis, &n)) {
-        if (n != 1)
-            return ms_fail(c->err, MS_INVALID_ARGUMENT, "%d axes", n);
         if (c->in[0].shape.rank >= 0)
             MS_TRY(ms_fact_axis(c, axis[0], c->in[0].shape.rank, &a));
     }
@@ -114,6 +112,7 @@ MS_OP(cumsum) = {
     .min_out = 1,
     .max_out = 1,
     .in = {TYPES, MS_INDEX_TYPES},
+    .scalars = 1 << 1,
     .attrs = attrs,
     .infer = infer,
     .kernels = (const struct ms_kernel[]){{"cumsum", TYPES, MS_ISA_ANY, .units = units, .run = run},

@@ -41,8 +41,6 @@ static ms_code infer(struct ms_infer *c)
     struct ms_graph *yes = ms_attr_graph(c->node, "then_branch");
     struct ms_graph *no = ms_attr_graph(c->node, "else_branch");
 
-    if (c->in[0].value && ms_tensor_count(c->in[0].value) != 1)
-        return ms_fail(c->err, MS_INVALID_ARGUMENT, "the condition is not one bool");
     if (ms_sub_loading(c)) {
         MS_TRY(bind(c, yes));
         MS_TRY(bind(c, no));
@@ -83,6 +81,7 @@ MS_OP(if) = {
     .min_out = 1,
     .max_out = -1,
     .in = {MS_BIT(BOOL), MS_FIXED | MS_BIT(STRING)},
+    .scalars = 1 << 0,
     .traits = MS_OUT_BY_KERNEL | MS_SUBGRAPHS | MS_NO_FOLD,
     .attrs = attrs,
     .infer = infer,

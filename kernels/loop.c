@@ -277,6 +277,7 @@ MS_OP(loop) = {
     .min_out = 1,
     .max_out = -1,
     .in = {MS_BIT(I64), MS_BIT(BOOL), MS_FIXED | MS_BIT(STRING)},
+    .scalars = 1 << 0 | 1 << 1,
     .traits = MS_OUT_BY_KERNEL | MS_SUBGRAPHS | MS_NO_FOLD,
     .attrs = attrs,
     .infer = infer,

@@ -180,9 +180,6 @@ static ms_code infer(struct ms_infer *c)
         return ms_fail(c->err, MS_INVALID_ARGUMENT, "boxes and scores are not of the same count");
     if (b->rank == 3 && !ms_is_sym(b->dim[2]) && b->dim[2] != 4)
         return ms_fail(c->err, MS_INVALID_ARGUMENT, "boxes of %" PRId64 " numbers", b->dim[2]);
-    for (int i = 2; i < 5; i++)
-        if (ms_infer_has(c, i) && c->in[i].value && ms_tensor_count(c->in[i].value) != 1)
-            return ms_fail(c->err, MS_INVALID_ARGUMENT, "input %d is not one number", i);
     ms_fact_fresh(c, 0, MS_I64, 2);
     c->out[0].shape.dim[1] = 3;
     return MS_OK;
@@ -205,6 +202,7 @@ MS_OP(nms) = {
     .min_out = 1,
     .max_out = 1,
     .in = {MS_BIT(F32), MS_BIT(F32), MS_BIT(I64), MS_BIT(F32), MS_BIT(F32)},
+    .scalars = 1 << 2 | 1 << 3 | 1 << 4,
     .traits = MS_OUT_BY_KERNEL,
     .attrs = attrs,
     .infer = infer,

@@ -89,6 +89,7 @@ MS_OP(one_hot) = {
     .min_out = 1,
     .max_out = 1,
     .in = {MS_NUMERIC, MS_NUMERIC, MS_FIXED},
+    .scalars = 1 << 1,
     .attrs = attrs,
     .infer = infer,
     .kernels = (const struct ms_kernel[]){{"one_hot", MS_NUMERIC, MS_ISA_ANY,

@@ -64,6 +64,25 @@ static void make_side(struct side *s, int64_t dim, int64_t begin, int64_t end)
     s->n = dim - s->from + (end < 0 ? end : 0);
 }
 
+/* Pads and axes as they are now: inference may have known their shapes only. */
+static bool fit(const struct ms_task *t)
+{
+    const struct ms_tensor *axes = t->n_in > 3 ? t->in[3] : NULL;
+    const int rank = t->in[0]->shape.rank;
+    const size_t n = axes ? ms_tensor_count(axes) : (size_t)rank;
+    bool ok = n <= (size_t)rank && ms_tensor_count(t->in[1]) == 2 * n;
+
+    for (size_t i = 0; ok && axes && i < n; i++) {
+        int d;
+
+        ok = ms_axis(ms_index_at(axes, i), rank, &d);
+    }
+    if (!ok)
+        ms_task_fail(t, MS_INVALID_ARGUMENT, "%zu pads for %zu axes of a tensor of rank %d",
+                     ms_tensor_count(t->in[1]), n, rank);
+    return ok;
+}
+
 static void make_plan(const struct ms_task *t, struct plan *p)
 {
     const struct ms_shape *x = &t->in[0]->shape;
@@ -128,6 +147,8 @@ static void run(const struct ms_task *t)
     const void *value = t->n_in > 2 && t->in[2] ? t->in[2]->data : zero;
     struct plan p;
 
+    if (!fit(t))
+        return;
     make_plan(t, &p);
     if (p.rank == 0) {
         memcpy(t->out[0]->data, x->data, size);
@@ -224,6 +245,7 @@ MS_OP(pad) = {
     .min_out = 1,
     .max_out = 1,
     .in = {MS_FIXED, MS_BIT(I64), MS_FIXED, MS_INDEX_TYPES},
+    .scalars = 1 << 2,
     .attrs = attrs,
     .infer = infer,
     .kernels = (const struct ms_kernel[]){{"pad", MS_FIXED, MS_ISA_ANY, .units = units, .run = run},

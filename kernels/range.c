@@ -119,6 +119,7 @@ MS_OP(range) = {
     .min_out = 1,
     .max_out = 1,
     .in = {TYPES},
+    .scalars = 1 << 0 | 1 << 1 | 1 << 2,
     .infer = infer,
     .kernels = (const struct ms_kernel[]){{"range", TYPES, MS_ISA_ANY, .units = ms_units_elements,
                                            .run = run},

@@ -39,31 +39,59 @@ static struct cut resolve(int64_t dim, int64_t start, int64_t end, int64_t step)
     return c;
 }
 
+static const struct ms_tensor *given(const struct ms_task *t, int i)
+{
+    return i < t->n_in ? t->in[i] : NULL;
+}
+
+/* The cut of every axis from the operands as they are now: inference may have known their shapes
+ * only. False: the run has failed. */
+static bool read_cuts(const struct ms_task *t, struct cut *cut)
+{
+    const struct ms_shape *x = &t->in[0]->shape;
+    const struct ms_tensor *axes = given(t, 3), *steps = given(t, 4);
+    const size_t n = ms_tensor_count(t->in[1]);
+    unsigned seen = 0;
+
+    if (n > (size_t)x->rank || ms_tensor_count(t->in[2]) != n ||
+        (axes && ms_tensor_count(axes) != n) || (steps && ms_tensor_count(steps) != n)) {
+        ms_task_fail(t, MS_INVALID_ARGUMENT,
+                     "%zu starts, %zu ends and the axes and steps do not fit rank %d", n,
+                     ms_tensor_count(t->in[2]), x->rank);
+        return false;
+    }
+    for (int d = 0; d < x->rank; d++)
+        cut[d] = (struct cut){.step = 1, .n = x->dim[d]};
+    for (size_t i = 0; i < n; i++) {
+        const int64_t step = steps ? ms_index_at(steps, i) : 1;
+        int d = (int)i;
+
+        if (step == 0 || (axes && !ms_axis(ms_index_at(axes, i), x->rank, &d)) || seen >> d & 1) {
+            ms_task_fail(t, MS_INVALID_ARGUMENT, "cut %zu: a step of 0, or no axis of its own", i);
+            return false;
+        }
+        seen |= 1u << d;
+        cut[d] = resolve(x->dim[d], ms_index_at(t->in[1], i), ms_index_at(t->in[2], i), step);
+    }
+    return true;
+}
+
 static void run(const struct ms_task *t)
 {
     const struct ms_tensor *x = t->in[0];
     const int rank = x->shape.rank;
     struct ms_strided s = {.size = ms_dtype_size(x->dtype), .rank = rank};
     ptrdiff_t stride[MS_MAX_RANK], base = 0;
+    struct cut cut[MS_MAX_RANK];
 
     ms_row_strides(&x->shape, stride);
+    if (!read_cuts(t, cut))
+        return;
     for (int d = 0; d < rank; d++) {
-        s.dim[d] = (size_t)x->shape.dim[d];
-        s.stride[d] = stride[d];
-    }
-    const size_t n = ms_tensor_count(t->in[1]);
-    for (size_t i = 0; i < n; i++) {
-        const int64_t step = t->n_in > 4 && t->in[4] ? ms_index_at(t->in[4], i) : 1;
-        int d = (int)i;
-
-        if (t->n_in > 3 && t->in[3])
-            (void)ms_axis(ms_index_at(t->in[3], i), rank, &d);
-        const struct cut c =
-            resolve(x->shape.dim[d], ms_index_at(t->in[1], i), ms_index_at(t->in[2], i), step);
-        s.dim[d] = (size_t)c.n;
-        if (c.n > 0)
-            base += c.start * stride[d];
-        s.stride[d] = c.n > 1 ? stride[d] * c.step : stride[d];
+        s.dim[d] = (size_t)cut[d].n;
+        if (cut[d].n > 0)
+            base += cut[d].start * stride[d];
+        s.stride[d] = cut[d].n > 1 ? stride[d] * cut[d].step : stride[d];
     }
     size_t count = 1;
     for (int d = 0; d < rank; d++)

@@ -166,6 +166,7 @@ MS_OP(topk) = {
     .min_out = 1,
     .max_out = 2,
     .in = {MS_NUMERIC, MS_BIT(I64)},
+    .scalars = 1 << 1,
     .attrs = attrs,
     .infer = infer,
     .cost = cost,

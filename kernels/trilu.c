@@ -42,13 +42,8 @@ static void run(const struct ms_task *t)
 
 static ms_code infer(struct ms_infer *c)
 {
-    int64_t k[MS_MAX_SYM_CONTENT];
-    int n;
-
     if (c->in[0].shape.rank >= 0 && c->in[0].shape.rank < 2)
         return ms_fail(c->err, MS_INVALID_ARGUMENT, "rank %d is no matrix", c->in[0].shape.rank);
-    if (ms_infer_const_ints(c, 1, k, &n) && n != 1)
-        return ms_fail(c->err, MS_INVALID_ARGUMENT, "k has %d elements", n);
     c->out[0].dtype = c->in[0].dtype;
     c->out[0].shape = c->in[0].shape;
     return MS_OK;
@@ -67,6 +62,7 @@ MS_OP(trilu) = {
     .min_out = 1,
     .max_out = 1,
     .in = {MS_FIXED, MS_BIT(I64)},
+    .scalars = 1 << 1,
     .traits = MS_INPLACE,
     .attrs = attrs,
     .infer = infer,

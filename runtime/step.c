@@ -59,20 +59,48 @@ static void launch(struct ms_run *r, const struct ms_step *s, struct ms_task *t,
 
 /* ---- steps whose shapes appear now ---- */
 
-static ms_code infer(struct ms_run *r, const struct ms_step *s, struct ms_tensor *const *in,
-                     struct ms_fact *fact, struct ms_arena *a, struct ms_err *err)
+static struct ms_fact *facts_of(const struct ms_step *s, struct ms_tensor *const *in,
+                                struct ms_arena *a)
 {
-    struct ms_fact *f_in = ms_arena_array(a, (size_t)s->n_in, sizeof *f_in);
+    struct ms_fact *f = ms_arena_array(a, (size_t)s->n_in, sizeof *f);
+
+    for (int i = 0; f && i < s->n_in; i++)
+        if (in[i])
+            f[i] = (struct ms_fact){.dtype = in[i]->dtype, .shape = in[i]->shape, .value = in[i]};
+    return f;
+}
+
+static ms_code infer(const struct ms_step *s, struct ms_tensor *const *in, struct ms_fact *fact,
+                     struct ms_arena *a, struct ms_err *err)
+{
+    struct ms_fact *f_in = facts_of(s, in, a);
     struct ms_syms syms = {.arena = a};
 
-    (void)r;
-    if (!f_in)
-        return ms_fail_oom(err, "shape inference", 0);
-    for (int i = 0; i < s->n_in; i++)
-        if (in[i])
-            f_in[i] =
-                (struct ms_fact){.dtype = in[i]->dtype, .shape = in[i]->shape, .value = in[i]};
-    return ms_node_infer(s->node, f_in, fact, &syms, a, err);
+    return f_in ? ms_node_infer(s->node, f_in, fact, &syms, a, err)
+                : ms_fail_oom(err, "shape inference", 0);
+}
+
+/* The operator's rule over operands that appeared while running, where the kernel makes the outputs
+ * itself: it may rely on what the rule demands. (Rules of operators with sub-graphs write into
+ * those: only the operands are looked at there.) */
+static ms_code check_late(const struct ms_step *s, struct ms_tensor *const *in, struct ms_err *err)
+{
+    struct ms_arena a;
+
+    ms_arena_init(&a, (size_t)64 << 20);
+    struct ms_fact *f_in = facts_of(s, in, &a);
+    struct ms_fact *f_out = ms_arena_array(&a, (size_t)s->n_out, sizeof *f_out);
+    struct ms_syms syms = {.arena = &a};
+    ms_code code;
+
+    if (!f_in || !f_out)
+        code = ms_fail_oom(err, "shape inference", 0);
+    else if (s->node->op->traits & MS_SUBGRAPHS)
+        code = ms_node_check_operands(s->node, f_in, err);
+    else
+        code = ms_node_infer(s->node, f_in, f_out, &syms, &a, err);
+    ms_arena_done(&a);
+    return code;
 }
 
 /* Later steps were planned with what inference told: what appears must not contradict it. */
@@ -129,7 +157,7 @@ static ms_code make_outputs(struct ms_run *r, const struct ms_step *s, struct ms
 
     ms_arena_init(&a, (size_t)64 << 20);
     struct ms_fact *fact = ms_arena_array(&a, (size_t)s->n_out, sizeof *fact);
-    ms_code code = fact ? infer(r, s, args, fact, &a, err) : ms_fail_oom(err, "shapes", 0);
+    ms_code code = fact ? infer(s, args, fact, &a, err) : ms_fail_oom(err, "shapes", 0);
     for (int i = 0; code == MS_OK && i < s->n_out; i++) {
         if (slot[i] < 0)
             continue;
@@ -207,12 +235,12 @@ static void run_late(struct ms_run *r, const struct ms_step *s, struct ms_task *
     struct ms_err err;
 
     fetch_args(r, s);
-    if (s->infer) {
-        ms_code code = make_outputs(r, s, r->args + s->args, &err);
-        if (code != MS_OK) {
-            ms_run_fail(r, NULL, code, err.text);
-            return;
-        }
+    ms_code code = s->infer       ? make_outputs(r, s, r->args + s->args, &err)
+                   : s->by_kernel ? check_late(s, r->args + s->args, &err)
+                                  : MS_OK;
+    if (code != MS_OK) {
+        ms_run_fail(r, NULL, code, err.text);
+        return;
     }
     if (!s->kernel)
         return;

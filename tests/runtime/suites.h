@@ -7,6 +7,7 @@
 
 TCase *batch_tests(void);
 TCase *fault_tests(void);
+TCase *hostile_tests(void);
 TCase *model_tests(void);
 TCase *plan_tests(void);
 TCase *registry_tests(void);
