@@ -30,7 +30,7 @@ static void run(const struct ms_task *t)
         kept += c[i] != 0;
     s.dim[axis] = (int64_t)kept;
     struct ms_tensor *y = t->ctl->output(t, 0, x->dtype, &s);
-    if (!y)
+    if (!y || ms_tensor_count(y) == 0)
         return;
     uint8_t *to = y->data;
 

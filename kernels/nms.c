@@ -152,6 +152,10 @@ static void run(const struct ms_task *t)
         for (int64_t k = 0; k < classes && ok; k++, score += n) {
             size_t m = 0;
 
+            if (ms_task_stopped(t)) { /* there may be many images and classes of no boxes */
+                ok = false;
+                break;
+            }
             for (int64_t b = 0; b < n; b++)
                 if (!threshold || score[b] > least)
                     c[m++] = (struct candidate){score[b], b};

@@ -6,6 +6,7 @@
  * group is its first occurrence. sorted = 0 then orders the groups by that. NaNs count as equal. */
 #include <string.h>
 
+#include "base/mem.h"
 #include "kernels/facts.h"
 #include "kernels/sort_key.h"
 
@@ -67,6 +68,7 @@ static void sort(const struct slices *s, size_t *h, size_t n, const struct ms_ta
     }
 }
 
+/* The slices that the node compares; *axis is -1 for elements. False: no such axis. */
 static bool split(const struct ms_task *t, struct slices *s, int *axis)
 {
     const struct ms_shape *x = &t->in[0]->shape;
@@ -75,20 +77,23 @@ static bool split(const struct ms_task *t, struct slices *s, int *axis)
     *axis = -1;
     if (!ms_attr_get(t->node, "axis"))
         return true;
-    if (!ms_axis(ms_attr_int(t->node, "axis"), x->rank, axis)) {
-        ms_task_fail(t, MS_INVALID_ARGUMENT, "the axis is outside the input's rank %d", x->rank);
+    if (!ms_axis(ms_attr_int(t->node, "axis"), x->rank, axis))
         return false;
-    }
-    s->outer = ms_shape_span(x, 0, *axis);
     s->n = (size_t)x->dim[*axis];
     s->inner = ms_shape_span(x, *axis + 1, x->rank);
+    s->outer = s->inner ? ms_shape_span(x, 0, *axis) : 0; /* slices of nothing: no runs to walk */
     return true;
 }
 
-/* order, group of each slice, first slice of each group, order of groups. */
+/* order, group of each slice, first slice of each group, order of groups: slices may be empty and
+ * still be many. */
 static size_t scratch(const struct ms_task *t)
 {
-    return 4 * ms_tensor_count(t->in[0]) * sizeof(size_t) + 64;
+    struct slices s;
+    size_t bytes;
+    int axis;
+
+    return split(t, &s, &axis) ? ms_mul(s.n, 4 * sizeof(size_t), &bytes) ? bytes : SIZE_MAX : 0;
 }
 
 static void store_slices(const struct ms_task *t, const struct slices *s, int axis,
@@ -120,8 +125,11 @@ static void run(const struct ms_task *t)
     struct slices s;
     int axis;
 
-    if (!split(t, &s, &axis))
+    if (!split(t, &s, &axis)) {
+        ms_task_fail(t, MS_INVALID_ARGUMENT, "the axis is outside the input's rank %d",
+                     t->in[0]->shape.rank);
         return;
+    }
     size_t *order = t->scratch, *group = order + s.n, *first = group + s.n, *place = first + s.n;
     size_t groups = 0;
 
