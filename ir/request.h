@@ -23,6 +23,8 @@ struct ms_req_output {
 struct ms_req_result {
     const char *name;         /* borrowed from the model */
     struct ms_tensor *tensor; /* a reference held by the request; dropped by ms_request_done */
+    const char *const *labels; /* of classes, by index; borrowed from the model until done returns */
+    int n_labels;
 };
 
 struct ms_req_times { /* ns, monotonic; 0 = not reached */
@@ -46,6 +48,7 @@ struct ms_request {
     struct ms_req_result *out; /* array in the call's arena, made by the runtime */
     int n_out;
     char out_version[24]; /* of the model that answered */
+    char out_digest[65];  /* its content, as hex; "" if it has none */
     struct ms_req_times times;
 
     /* runtime's own */

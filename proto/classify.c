@@ -39,22 +39,30 @@ static void select_best(const struct ms_tensor *t, size_t first, size_t n, size_
     }
 }
 
-static ms_code fill(struct ms_predict *p, const struct ms_tensor *t, size_t rows, size_t k,
+static char *class_text(struct ms_arena *a, const struct ms_req_result *r, size_t at, size_t class)
+{
+    const struct ms_tensor *t = r->tensor;
+    const bool labelled = class < (size_t)r->n_labels;
+    const char *colon = labelled ? ":" : "", *label = labelled ? r->labels[class] : "";
+
+    if (ms_dtype_kind(t->dtype) == MS_KIND_FLOAT)
+        return ms_arena_printf(a, "%f:%zu%s%s", ms_tensor_f64(t, at), class, colon, label);
+    return ms_arena_printf(a, "%lld:%zu%s%s", (long long)ms_tensor_i64(t, at), class, colon, label);
+}
+
+static ms_code fill(struct ms_predict *p, const struct ms_req_result *r, size_t rows, size_t k,
                     struct ms_bytes *text, struct ms_err *err)
 {
+    const struct ms_tensor *t = r->tensor;
     size_t n = rows ? ms_tensor_count(t) / rows : 0;
     size_t *best = ms_arena_array(p->arena, k + 1, sizeof *best);
-    bool integer = ms_dtype_kind(t->dtype) != MS_KIND_FLOAT;
 
     if (!best)
         return ms_fail_oom(err, "classification", k * sizeof *best);
     for (size_t row = 0; row < rows; row++) {
         select_best(t, row * n, n, k, best);
         for (size_t i = 0; i < k; i++) {
-            size_t at = row * n + best[i];
-            char *s = integer ? ms_arena_printf(p->arena, "%lld:%zu",
-                                                (long long)ms_tensor_i64(t, at), best[i])
-                              : ms_arena_printf(p->arena, "%f:%zu", ms_tensor_f64(t, at), best[i]);
+            char *s = class_text(p->arena, r, row * n + best[i], best[i]);
             if (!s)
                 return ms_fail_oom(err, "classification", 64);
             text[row * k + i] = ms_bytes(s, strlen(s));
@@ -63,9 +71,10 @@ static ms_code fill(struct ms_predict *p, const struct ms_tensor *t, size_t rows
     return MS_OK;
 }
 
-ms_code ms_predict_classify(struct ms_predict *p, const struct ms_tensor *t, int k,
+ms_code ms_predict_classify(struct ms_predict *p, const struct ms_req_result *r, int k,
                             struct ms_tensor **out, struct ms_err *err)
 {
+    const struct ms_tensor *t = r->tensor;
     bool batched = t->shape.rank >= 2;
     size_t count = ms_tensor_count(t);
     size_t rows = batched ? (size_t)t->shape.dim[0] : 1;
@@ -83,5 +92,5 @@ ms_code ms_predict_classify(struct ms_predict *p, const struct ms_tensor *t, int
     if (!c || !text || !ms_tensor_borrow(c, MS_STRING, &shape, text))
         return ms_fail_oom(err, "classification", rows * n * sizeof *text);
     *out = c;
-    return fill(p, t, rows, n, text, err);
+    return fill(p, r, rows, n, text, err);
 }

@@ -91,9 +91,10 @@ ms_code ms_predict_raw_result(struct ms_predict *p, const struct ms_tensor *t, s
 /* What the request wants of the named output; NULL if it did not say. */
 const struct ms_req_output *ms_predict_wish(const struct ms_request *r, const char *name);
 
-/* classify.c: the k best of each row as text "score:index", a new text tensor in *out (struct in
- * the arena). INVALID_ARGUMENT for outputs that hold no numbers. */
-ms_code ms_predict_classify(struct ms_predict *p, const struct ms_tensor *t, int k,
+/* classify.c: the k best of each row as text "score:index", or "score:index:label" where the result
+ * has labels, a new text tensor in *out (struct in the arena). INVALID_ARGUMENT for outputs that
+ * hold no numbers. */
+ms_code ms_predict_classify(struct ms_predict *p, const struct ms_req_result *r, int k,
                             struct ms_tensor **out, struct ms_err *err);
 
 #endif

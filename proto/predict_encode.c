@@ -75,7 +75,7 @@ static ms_code outputs(struct ms_predict *p, const struct ms_request *r, struct 
 
         t[i] = r->out[i].tensor;
         if (wish && wish->classes > 0 &&
-            ms_predict_classify(p, t[i], wish->classes, &t[i], err) != MS_OK)
+            ms_predict_classify(p, &r->out[i], wish->classes, &t[i], err) != MS_OK)
             return ms_err_prefix(err, "output '%.100s'", r->out[i].name);
         MS_TRY(ms_predict_raw_result(p, t[i], &raw[i], err));
     }

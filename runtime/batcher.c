@@ -227,11 +227,14 @@ static ms_code fill_result(const struct batch *b, struct ms_item *it, int64_t fr
             return ms_fail_oom(err, "result", 0);
         r->out[i].name = m->out[it->want[i]].name;
         r->out[i].tensor = t;
+        r->out[i].labels = m->labels;
+        r->out[i].n_labels = m->n_labels;
         r->n_out = i + 1;
     }
     size_t n = strnlen(m->version, sizeof r->out_version - 1);
     memcpy(r->out_version, m->version, n);
     r->out_version[n] = '\0';
+    memcpy(r->out_digest, m->digest, sizeof r->out_digest);
     return MS_OK;
 }
 
@@ -251,6 +254,16 @@ static void add(struct ms_stat *s, int64_t count, int64_t ns)
 {
     atomic_fetch_add_explicit(&s->count, (unsigned long long)count, memory_order_relaxed);
     atomic_fetch_add_explicit(&s->ns, (unsigned long long)ns, memory_order_relaxed);
+}
+
+static void note_size(struct ms_model_stats *s, int64_t items, int64_t input, int64_t infer,
+                      int64_t output)
+{
+    if (items > MS_BATCH_STATS)
+        return;
+    add(&s->batch[items - 1].input, 1, input);
+    add(&s->batch[items - 1].infer, 1, infer);
+    add(&s->batch[items - 1].output, 1, output);
 }
 
 static void note(struct batch *b, int64_t started, int64_t begun, int64_t ended)
@@ -277,6 +290,7 @@ static void note(struct batch *b, int64_t started, int64_t begun, int64_t ended)
     atomic_store_explicit(&s->last_ms, ms_wall() / MS_MS, memory_order_relaxed);
     ms_hist_add(&s->compute_time, ended - begun);
     ms_hist_add(&s->batch_size, items);
+    note_size(s, items, begun - started, ended - begun, now - ended);
     old = atomic_load_explicit(&q->service, memory_order_relaxed);
     atomic_store_explicit(&q->service, old ? old + (each - old) / 8 : each, memory_order_relaxed);
 }

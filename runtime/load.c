@@ -4,6 +4,7 @@
  * Runs on a loader's thread. Weights stay in the mapped file; where a kernel has made its own
  * packed copy, the file's pages are let go as soon as the node is done (shed.c), so that a load
  * never holds two copies of all weights. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -298,6 +299,22 @@ static void settle_batching(struct ms_batching *b)
         b->max_queue_bytes = (size_t)256 << 20;
 }
 
+static ms_code copy_labels(struct loader *l)
+{
+    const struct ms_model_opts *o = l->o;
+    struct ms_arena *a = &l->m->arena;
+    const char **to = ms_arena_array(a, (size_t)o->n_labels + 1, sizeof *to);
+
+    for (int i = 0; to && i < o->n_labels; i++)
+        if (!(to[i] = ms_arena_strdup(a, o->labels[i])))
+            to = NULL;
+    if (!to)
+        return ms_fail_oom(l->err, "labels", 0);
+    l->m->labels = to;
+    l->m->n_labels = o->n_labels;
+    return MS_OK;
+}
+
 static ms_code new_model(struct ms_engine *e, const struct ms_model_opts *o, struct ms_model **out,
                          struct ms_err *err)
 {
@@ -312,6 +329,7 @@ static ms_code new_model(struct ms_engine *e, const struct ms_model_opts *o, str
     m->account = ms_account_new(budget, e->account);
     m->name = ms_strdup(o->name ? o->name : "");
     m->version = ms_strdup(o->version ? o->version : "");
+    snprintf(m->digest, sizeof m->digest, "%s", o->digest ? o->digest : "");
     m->batching = o->batching;
     settle_batching(&m->batching);
     init_stats(&m->stats);
@@ -346,6 +364,7 @@ static ms_code load(struct loader *l)
     MS_TRY(read_graph(l));
     MS_TRY(optimise(l));
     MS_TRY(name_ports(l));
+    MS_TRY(copy_labels(l));
     MS_TRY(pack(l));
     MS_TRY(ms_model_self_test(l->m, l->o, l->err));
     return publish(l);

@@ -23,6 +23,9 @@ struct ms_model {
     struct ms_engine *engine;
     struct ms_account *account; /* inside the engine's */
     char *name, *version;
+    char digest[sizeof((struct ms_request *)0)->out_digest];
+    const char *const *labels; /* in the arena */
+    int n_labels;
     const struct ms_format *format;
     void (*release)(void *arg); /* of the source */
     void *release_arg;

@@ -19,6 +19,12 @@ struct ms_stat { /* count and total ns */
     atomic_ullong count, ns;
 };
 
+/* Runs of one size: times of whole runs. */
+struct ms_batch_stat {
+    struct ms_stat input, infer, output;
+};
+enum { MS_BATCH_STATS = 64 }; /* sizes 1 to this are told apart, larger ones are not listed */
+
 struct ms_model_stats {
     struct ms_stat success, fail, queue, compute_input, compute_infer, compute_output;
     atomic_ullong inferences; /* batch items */
@@ -27,6 +33,7 @@ struct ms_model_stats {
     atomic_llong last_ms;                    /* wall clock of the last inference */
     struct ms_hist queue_time, compute_time; /* ns */
     struct ms_hist batch_size;               /* items */
+    struct ms_batch_stat batch[MS_BATCH_STATS];
 };
 
 #endif

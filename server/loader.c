@@ -69,6 +69,7 @@ static ms_code set_opts(struct ms_deploy *d, Mindserve__V1__ModelConfig *stored,
     ms_modelconf_opts(m, c, ms_config_model(c, d->v.name), o);
     o->name = d->v.name;
     o->version = version;
+    o->digest = d->v.digest;
     o->cancel = &d->cancel;
     o->progress = tell;
     o->progress_arg = d;

@@ -272,6 +272,8 @@ void ms_modelconf_opts(const conf *m, const struct ms_config *c, const struct ms
     o->n_input_names = (int)m->n_input_names;
     o->output_names = m->n_output_names ? (const char *const *)m->output_names : NULL;
     o->n_output_names = (int)m->n_output_names;
+    o->labels = (const char *const *)m->labels;
+    o->n_labels = (int)m->n_labels;
     o->load_deadline = ms_now() + c->limits_load_time;
     o->self_test_ns = c->limits_self_test_time;
 }

@@ -128,6 +128,8 @@ static void done(struct ms_request *r, const struct ms_err *err, void *arg)
     ms_code code = c->wire == MS_WIRE_JSON
                        ? encode_rest(c, f, &part, &n)
                        : ms_predict_encode(&f->predict, &f->req, false, &part, &n, &c->err);
+    if (code == MS_OK && *f->req.out_digest) /* which bytes answered: versions may change hands */
+        ms_call_set_header(c, "x-mindserve-model-digest", f->req.out_digest);
     if (code == MS_OK)
         ms_call_reply(c, part, n);
     else

@@ -63,6 +63,35 @@ static void fill(struct record *r, struct ms_model *m)
     fill_memory(r, m);
 }
 
+/* A record for each batch size that has run. False: no memory. */
+static bool fill_batches(struct record *r, struct ms_model *m, struct ms_arena *a)
+{
+    struct sized {
+        Inference__InferBatchStatistics stat;
+        Inference__StatisticDuration d[3];
+    };
+    struct ms_batch_stat *s = ms_model_stats(m)->batch;
+    Inference__InferBatchStatistics **list = ms_arena_array(a, MS_BATCH_STATS, sizeof *list);
+    size_t n = 0;
+
+    for (int i = 0; list && i < MS_BATCH_STATS; i++) {
+        if (atomic_load(&s[i].infer.count) == 0)
+            continue;
+        struct sized *b = ms_arena_alloc(a, sizeof *b);
+        if (!b)
+            return false;
+        inference__infer_batch_statistics__init(&b->stat);
+        b->stat.batch_size = (uint64_t)i + 1;
+        duration(b->stat.compute_input = &b->d[0], &s[i].input);
+        duration(b->stat.compute_infer = &b->d[1], &s[i].infer);
+        duration(b->stat.compute_output = &b->d[2], &s[i].output);
+        list[n++] = &b->stat;
+    }
+    r->model.batch_stats = list;
+    r->model.n_batch_stats = n;
+    return list != NULL;
+}
+
 static bool room(struct collect *k)
 {
     if (k->n < k->cap)
@@ -91,9 +120,10 @@ static void add(void *arg, const struct ms_registry_entry *e)
         return;
     }
     fill(r, e->model);
+    k->failed = !fill_batches(r, e->model, &k->c->arena);
     r->model.name = ms_arena_strdup(&k->c->arena, e->name);
     r->model.version = ms_arena_strdup(&k->c->arena, e->version);
-    k->failed = !r->model.name || !r->model.version;
+    k->failed |= !r->model.name || !r->model.version;
     k->list[k->n++] = &r->model;
 }
 

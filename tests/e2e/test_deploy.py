@@ -367,6 +367,7 @@ class Crashing(unittest.TestCase):
                 timer.join()
                 d.kill()
             self.assertGreater(acked, rounds // 4)
+            self.assertGreater(k, 2 * rounds)  # deploys that were begun
             d.start()
             self.assertEqual(d.json("POST", "/v2/repository/check", {})["problems"], [])
         finally:

@@ -230,6 +230,36 @@ class Infer(Case):
             y = c.infer("fp32", [i], outputs=[mod.InferRequestedOutput("OUT", class_count=2)]).as_numpy("OUT")
             self.assertEqual([[v.decode() for v in row] for row in y], [["0.900000:1", "0.500000:2"], ["3.000000:0", "2.000000:1"]])
 
+    def test_classification_with_labels(self):
+        with harness.Daemon("--set", "models.fp32.labels=zero,one") as d:
+            d.deploy("fp32", harness.identity("FP32"))
+            h, g = thttp.InferenceServerClient(d.http), tgrpc.InferenceServerClient(d.grpc)
+            for c, mod in ((h, thttp), (g, tgrpc)):
+                i = mod.InferInput("IN", [1, 3], "FP32")
+                i.set_data_from_numpy(np.array([[0.1, 0.9, 0.5]], np.float32))
+                y = c.infer("fp32", [i], outputs=[mod.InferRequestedOutput("OUT", class_count=3)]).as_numpy("OUT")
+                # the third class has no label
+                self.assertEqual([v.decode() for v in y[0]], ["0.900000:1:one", "0.500000:2", "0.100000:0:zero"])
+            h.close()
+            g.close()
+
+    def test_digest_of_the_model(self):
+        """Every answer says which bytes made it, as the deploy did."""
+        from tritonclient.grpc import service_pb2, service_pb2_grpc
+        first = self.d.deploy("digest", harness.identity("FP32"))["digest"]
+        body = json.dumps({"inputs": [{"name": "IN", "shape": [1, 1], "datatype": "FP32", "data": [1]}]})
+        status, headers, _ = self.d.request("POST", "/v2/models/digest/infer", body)
+        self.assertEqual((status, headers["x-mindserve-model-digest"]), (200, first))
+        with grpc.insecure_channel(self.d.grpc) as ch:
+            q = service_pb2.ModelInferRequest(model_name="digest")
+            q.inputs.add(name="IN", datatype="FP32", shape=[1, 1]).contents.fp32_contents.append(1)
+            _, call = service_pb2_grpc.GRPCInferenceServiceStub(ch).ModelInfer.with_call(q)
+            self.assertEqual(dict([*call.initial_metadata(), *call.trailing_metadata()])["x-mindserve-model-digest"], first)
+        second = self.d.deploy("digest", harness.identity("FP64"), 2)["digest"]
+        self.assertNotEqual(first, second)
+        body = body.replace("FP32", "FP64")
+        self.assertEqual(self.d.request("POST", "/v2/models/digest/infer", body)[1]["x-mindserve-model-digest"], second)
+
     def test_classification_refused(self):
         i = thttp.InferInput("IN", [1, 1], "BYTES")
         i.set_data_from_numpy(np.array([["x"]], dtype=object))
@@ -244,7 +274,15 @@ class Infer(Case):
         for key in ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output", "cache_hit", "cache_miss"):
             self.assertIsInstance(after["inference_stats"][key]["ns"], int)
         self.assertEqual(after["inference_stats"]["queue"]["count"], before["inference_stats"]["queue"]["count"] + 1)
+        i = thttp.InferInput("IN", [3, 2], "FP32")
+        i.set_data_from_numpy(np.zeros((3, 2), np.float32))
+        for _ in range(2):
+            self.h.infer("fp32", [i])
+        sized = {b["batch_size"]: b for b in self.h.get_inference_statistics("fp32")["model_stats"][0]["batch_stats"]}
+        self.assertGreaterEqual(sized[3]["compute_infer"]["count"], 2)
+        self.assertGreater(sized[3]["compute_infer"]["ns"], 0)
         g = self.g.get_inference_statistics().model_stats
+        self.assertEqual({b.batch_size for m in g if m.name == "fp32" for b in m.batch_stats}, set(sized))
         self.assertIn("simple", [m.name for m in g])
         self.assertEqual(self.d.request("GET", "/v2/models/absent/stats")[0], 404)
 

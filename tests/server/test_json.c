@@ -374,7 +374,7 @@ static struct ms_bytes reply(struct call *c, struct ms_tensor *t)
     size_t header;
     int n;
 
-    *out = (struct ms_req_result){"Y", t};
+    *out = (struct ms_req_result){.name = "Y", .tensor = t};
     c->req.out = out;
     c->req.n_out = 1;
     c->req.model = c->req.version = "m";

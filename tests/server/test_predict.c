@@ -227,7 +227,9 @@ START_TEST(reply_unpacks)
     static const struct ms_bytes words[2] = {{(const uint8_t *)"ab", 2}, {NULL, 0}};
     const struct ms_shape sy = ms_shape_make(2, 3), sw = ms_shape_make(2), se = ms_shape_make(0, 2);
     struct ms_tensor t[3];
-    struct ms_req_result out[3] = {{"Y", &t[0]}, {"W", &t[1]}, {"E", &t[2]}};
+    struct ms_req_result out[3] = {{.name = "Y", .tensor = &t[0]},
+                                   {.name = "W", .tensor = &t[1]},
+                                   {.name = "E", .tensor = &t[2]}};
 
     for (int wrapped = 0; wrapped < 2; wrapped++) {
         struct call c;
