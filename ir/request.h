@@ -23,7 +23,8 @@ struct ms_req_output {
 struct ms_req_result {
     const char *name;         /* borrowed from the model */
     struct ms_tensor *tensor; /* a reference held by the request; dropped by ms_request_done */
-    const char *const *labels; /* of classes, by index; borrowed from the model until done returns */
+    const char *const
+        *labels; /* of classes, by index; borrowed from the model until done returns */
     int n_labels;
 };
 

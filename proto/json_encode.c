@@ -173,7 +173,8 @@ static ms_code put_output(struct ms_predict *p, const struct ms_request *r, int 
     struct ms_tensor *t = r->out[i].tensor;
     bool binary = wish ? wish->binary : r->binary_default;
 
-    if (wish && wish->classes > 0 && ms_predict_classify(p, &r->out[i], wish->classes, &t, err) != MS_OK)
+    if (wish && wish->classes > 0 &&
+        ms_predict_classify(p, &r->out[i], wish->classes, &t, err) != MS_OK)
         return ms_err_prefix(err, "output '%.100s'", name);
     if (!binary && (t->dtype == MS_F16 || t->dtype == MS_BF16))
         return ms_fail(err, MS_INVALID_ARGUMENT,

@@ -22,10 +22,10 @@ struct ms_batching {
 };
 
 struct ms_model_opts {
-    const char *name, *version;     /* copied */
-    const char *digest;             /* what identifies the version's content, for answers; copied;
-                                       NULL = "" */
-    const char *const *labels;      /* of a classifier, by index; copied */
+    const char *name, *version; /* copied */
+    const char *digest;         /* what identifies the version's content, for answers; copied;
+                                   NULL = "" */
+    const char *const *labels;  /* of a classifier, by index; copied */
     int n_labels;
     const char *passes;             /* "all" when NULL */
     size_t memory_budget;           /* 0 = the engine's */
