@@ -103,7 +103,8 @@ MS_OP(clip) = {
     .min_out = 1,
     .max_out = 1,
     .in = {MS_NUMERIC},
-    .traits = MS_ELEMENTWISE | MS_INPLACE,
+    .traits = MS_ELEMENTWISE | MS_INPLACE | MS_ANY_LAYOUT,
+    .blocked = ms_blocked_whole,
     .infer = infer,
     .kernels =
         (const struct ms_kernel[]){
