@@ -83,6 +83,30 @@ static bool all_empty(const struct ms_task *t)
     return t->n_out > 0;
 }
 
+bool ms_blockable(const struct ms_value *v)
+{
+    return v && !v->constant && v->dtype == MS_F32 && v->shape.rank >= 3 && v->shape.dim[1] > 0;
+}
+
+unsigned ms_blocked_same(const struct ms_node *n)
+{
+    return ms_blockable(ms_in(n, 0)) ? MS_BLOCKED_OUT | MS_BLOCKED_IN(0) : 0;
+}
+
+unsigned ms_blocked_whole(const struct ms_node *n)
+{
+    return ms_blockable(ms_in(n, 0)) && ms_no_padding(ms_in(n, 0)->shape.dim[1])
+               ? MS_BLOCKED_OUT | MS_BLOCKED_IN(0)
+               : 0;
+}
+
+unsigned ms_node_blocked(const struct ms_node *n)
+{
+    if (n->op->blocked)
+        return n->op->blocked(n);
+    return (n->op->traits & MS_ANY_LAYOUT) && n->n_in == 1 ? ms_blocked_same(n) : 0;
+}
+
 size_t ms_kernel_units(const struct ms_kernel *k, const struct ms_task *t)
 {
     if (all_empty(t))
@@ -90,7 +114,8 @@ size_t ms_kernel_units(const struct ms_kernel *k, const struct ms_task *t)
     if (k->units)
         return k->units(t);
     if ((t->node->op->traits & MS_ELEMENTWISE) && t->n_out && t->out[0])
-        return ms_tensor_count(t->out[0]);
+        return t->out[0]->layout == MS_PLAIN ? ms_tensor_count(t->out[0])
+                                             : t->out[0]->bytes / ms_dtype_size(t->out[0]->dtype);
     return 1;
 }
 

@@ -127,15 +127,23 @@ struct ms_prep {
     void *(*alloc)(const struct ms_prep *p, size_t bytes);
     void *arg;   /* of alloc */
     int threads; /* workers of the pool, for blocking decisions that do not change results */
+    bool exact;  /* no algorithm that changes results beyond the order of sums */
 };
 
 struct ms_kernel {
     const char *name; /* "conv_im2col_avx512"; NULL ends the list */
     ms_dtypes dtypes; /* of the first present input (of output 0 when there is none) */
     enum ms_isa isa;
+    /* For nodes whose activations are blocked by the width of this isa; the others are for plain
+     * ones. Kernels of MS_ANY_LAYOUT operators serve both. */
+    bool blocked;
     /* Extra conditions; NULL = always. Must not depend on the batch: the choice is made once. */
     bool (*applicable)(const struct ms_prep *p);
-    /* Packs weights and digests attributes into *state (from p->alloc); NULL = none needed. */
+    /* Estimated nanoseconds of a call, or NULL. When the first kernel that fits has a price, the
+     * cheapest of those that fit and have one is taken. Must not depend on the batch either. */
+    double (*price)(const struct ms_prep *p);
+    /* Packs weights and digests attributes into *state (from p->alloc); NULL = none needed. When it
+     * fails with RESOURCE_EXHAUSTED or UNIMPLEMENTED the next best kernel is tried. */
     ms_code (*prepare)(const struct ms_prep *p, const void **state, struct ms_err *err);
     /* Independent units of a call with these shapes (in and out shapes set, data may be NULL);
      * NULL = 1, or the elements of output 0 for MS_ELEMENTWISE. Results never depend on the split.
@@ -160,10 +168,15 @@ enum ms_trait {
     MS_IMPURE = 1 << 5,     /* two equal nodes are not the same value (random) */
     MS_COMMUTES = 1 << 6,   /* inputs 0 and 1 may be swapped */
     MS_SUBGRAPHS = 1 << 7,  /* has graph attributes (If, Loop) */
-    MS_ANY_LAYOUT = 1 << 8, /* works on bytes as they lie: blocked in, same blocked out */
-    MS_BLOCKED =
-        1 << 9, /* has kernels for channel-blocked activations: see passes/assign_layout.c */
+    MS_ANY_LAYOUT = 1 << 8, /* its kernels take blocked activations as well as plain ones */
+    MS_BLOCKED = 1 << 9,    /* worth converting to blocked for: see passes/assign_layout.c */
 };
+
+/* What `blocked` of an operator answers: which operands of a node are blocked in its blocked form.
+ */
+#define MS_BLOCKED_OUT 1u
+#define MS_BLOCKED_IN(i_) (2u << (i_))
+#define MS_BLOCKED_IN_MAX 30 /* operands it can speak of */
 
 #define MS_OP_MAX_IN 8 /* rows in .in; variadic inputs use the last row given */
 
@@ -178,6 +191,10 @@ struct ms_op {
     /* Conditions beyond the attribute table (lengths that must agree...); NULL = none. */
     ms_code (*check)(const struct ms_node *n, struct ms_err *err);
     ms_code (*infer)(struct ms_infer *c);
+    /* The blocked form of a node: bits as above, 0 if there is none. Looks at inputs, attributes
+     * and constants alone, never at the host. Kernels keep the channels of the padding zero and may
+     * count on it. NULL: none, or ms_blocked_same for unary MS_ANY_LAYOUT operators. */
+    unsigned (*blocked)(const struct ms_node *n);
     /* Floating point operations of a call with these facts (all sizes known); NULL = output
      * elements. */
     double (*cost)(const struct ms_node *n, const struct ms_fact *in, const struct ms_fact *out);
@@ -196,6 +213,19 @@ const struct ms_op *ms_op_at(size_t i);
 /* The attribute's row; NULL if the operator has none of that name. */
 const struct ms_attr_spec *ms_op_attr(const struct ms_op *op, const char *name);
 ms_dtypes ms_op_in_dtypes(const struct ms_op *op, int i);
+
+/* Can a value be blocked: f32, no constant, rank 3 or more, known number of channels. */
+bool ms_blockable(const struct ms_value *v);
+/* The node's blocked form, 0 if it has none. */
+unsigned ms_node_blocked(const struct ms_node *n);
+/* Rules for op.blocked: input 0 and output, of a function that keeps zero zero... */
+unsigned ms_blocked_same(const struct ms_node *n);
+/* ...or of any: then there may be no padding, whatever the width. */
+unsigned ms_blocked_whole(const struct ms_node *n);
+static inline bool ms_no_padding(int64_t channels)
+{
+    return channels > 0 && channels % MS_BLOCKED_LAYOUT == 0;
+}
 
 /* Units of a call: kernel->units, elements, or 1; 0 when every output is empty, however large the
  * other dims of operands are. */

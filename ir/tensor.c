@@ -5,7 +5,17 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "base/mem.h"
+
+enum ms_layout ms_layout_host(enum ms_layout l)
+{
+    enum ms_isa isa = ms_cpu()->isa;
+
+    if (l == MS_PLAIN || isa == MS_ISA_ANY)
+        return MS_PLAIN;
+    return isa == MS_ISA_AVX512 ? MS_NCHW16C : MS_NCHW8C;
+}
 
 bool ms_tensor_size(enum ms_dtype t, enum ms_layout layout, const struct ms_shape *s, size_t *bytes)
 {
@@ -25,16 +35,18 @@ static void release_owner(struct ms_tensor *t)
     ms_free(t);
 }
 
-struct ms_tensor *ms_tensor_new(enum ms_dtype dtype, const struct ms_shape *s)
+struct ms_tensor *ms_tensor_new_as(enum ms_dtype dtype, enum ms_layout layout,
+                                   const struct ms_shape *s)
 {
     size_t bytes;
 
-    if (!ms_shape_bytes(s, dtype, &bytes))
+    if (!ms_tensor_size(dtype, layout, s, &bytes))
         return NULL;
     struct ms_tensor *t = ms_calloc(1, sizeof *t);
     if (!t)
         return NULL;
     t->dtype = dtype;
+    t->layout = layout;
     t->shape = *s;
     t->bytes = bytes;
     t->data = ms_aligned_alloc(bytes);
@@ -47,6 +59,11 @@ struct ms_tensor *ms_tensor_new(enum ms_dtype dtype, const struct ms_shape *s)
     atomic_init(&t->refs, 1);
     t->release = release_owner;
     return t;
+}
+
+struct ms_tensor *ms_tensor_new(enum ms_dtype dtype, const struct ms_shape *s)
+{
+    return ms_tensor_new_as(dtype, MS_PLAIN, s);
 }
 
 bool ms_tensor_borrow(struct ms_tensor *t, enum ms_dtype dtype, const struct ms_shape *s,

@@ -13,7 +13,18 @@ enum ms_layout {
     MS_PLAIN = 0,    /* row major in the order of the dims */
     MS_NCHW8C = 8,   /* [N][ceil(C/8)][H][W][8], channels beyond C are zero (AVX2) */
     MS_NCHW16C = 16, /* [N][ceil(C/16)][H][W][16] (AVX-512) */
+    /* What the graph writes for "blocked", whatever the host; ms_layout_host tells its width. */
+    MS_BLOCKED_LAYOUT = MS_NCHW16C,
 };
+
+/* The layout that a value of the graph has in memory here: blocked is 16 channels wide with
+ * AVX-512, 8 with AVX2, and plain without vectors, where only the plain kernels can run. */
+enum ms_layout ms_layout_host(enum ms_layout l);
+/* Channels in memory of a tensor of rank >= 2: padding included. */
+static inline size_t ms_layout_channels(enum ms_layout l, int64_t channels)
+{
+    return l == MS_PLAIN ? (size_t)channels : ((size_t)channels + l - 1) / l * l;
+}
 
 struct ms_tensor {
     enum ms_dtype dtype;
@@ -34,6 +45,8 @@ bool ms_tensor_size(enum ms_dtype t, enum ms_layout layout, const struct ms_shap
 /* A new owner with one reference, contents undefined (MS_STRING: zeroed); NULL when memory is out
  * or the size overflows. */
 struct ms_tensor *ms_tensor_new(enum ms_dtype t, const struct ms_shape *s);
+/* The same in a layout; padding is undefined like the rest. */
+struct ms_tensor *ms_tensor_new_as(enum ms_dtype t, enum ms_layout l, const struct ms_shape *s);
 /* A struct in the caller's hands that borrows data (plain layout); bytes computed. Never unref'd to
  * zero by the library. Returns false if the size overflows. */
 bool ms_tensor_borrow(struct ms_tensor *t, enum ms_dtype dtype, const struct ms_shape *s,

@@ -30,7 +30,8 @@ MS_OP(add) = {
     .min_out = 1,
     .max_out = 1,
     .in = {MS_NUMERIC},
-    .traits = MS_ELEMENTWISE | MS_INPLACE | MS_COMMUTES,
+    .traits = MS_ELEMENTWISE | MS_INPLACE | MS_COMMUTES | MS_ANY_LAYOUT,
+    .blocked = ms_blocked_binary,
     .infer = infer,
     .kernels = add_kernels,
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* average_pool.c - AveragePool: the mean of each window, with or without the padding counted. */
+#include "kernels/blocked.h"
 #include "kernels/pool_fast.h"
 #include "kernels/wide.h"
 
@@ -65,9 +66,11 @@ MS_OP(average_pool) = {
     .attrs = attrs,
     .check = ms_pool_check,
     .infer = ms_pool_infer,
+    .blocked = ms_pool_blocked,
     .cost = ms_pool_cost,
     .kernels =
         (const struct ms_kernel[]){
+            MS_BLOCKED_KERNELS("average_pool", ms_blocked_row_units, ms_average_pool_blocked, ),
             {.name = "average_pool_avx512",
              .dtypes = MS_BIT(F32),
              .isa = MS_ISA_AVX512,

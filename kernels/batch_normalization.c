@@ -5,11 +5,13 @@
 #include <math.h>
 
 #include "kernels/act.h"
+#include "kernels/blocked.h"
 #include "kernels/norm.h"
 #include "kernels/wide.h"
 
 static const struct ms_attr_spec attrs[] = {
     MS_NORM_EPSILON,
+    MS_ACT_ATTRS,
     {.name = "momentum", .type = MS_ATTR_FLOAT, .f = 0.9, .doc = "of training; not used"},
     {.name = "training_mode", .type = MS_ATTR_INT, .min = 0, .max = 1, .doc = "must be 0"},
     {0},
@@ -39,12 +41,13 @@ static void normalise(const struct ms_task *t)
     double *y = t->out[0]->data, eps = ms_attr_float(t->node, "epsilon");
     const struct ms_shape *s = &t->in[0]->shape;
     size_t px = ms_shape_span(s, 2, s->rank), n = ms_shape_span(s, 0, 2);
+    struct ms_act act = ms_act_of_node(t->node, MS_ISA_ANY);
 
     for (size_t u = 0; u < n; u++, x += px, y += px) {
         size_t c = u % (size_t)s->dim[1];
         double a = scale[c] / sqrt(var[c] + eps);
         for (size_t i = 0; i < px; i++)
-            y[i] = (x[i] - mean[c]) * a + bias[c];
+            y[i] = ms_act_ref(&act, (x[i] - mean[c]) * a + bias[c]);
     }
 }
 
@@ -62,12 +65,15 @@ static void run_isa(const struct ms_task *t, enum ms_isa isa)
     size_t px = ms_shape_span(s, 2, s->rank);
     double eps = ms_attr_float(t->node, "epsilon");
     ms_act_row_fn affine = ms_act_find("Affine")->row[isa];
+    struct ms_act act = ms_act_of_node(t->node, isa);
 
     for (size_t u = t->first; u < t->last; u++) {
         size_t c = u % (size_t)s->dim[1];
         double k = (double)scale[c] / sqrt((double)var[c] + eps);
-        affine((const float *)t->in[0]->data + u * px, (float *)t->out[0]->data + u * px, px,
-               (float)k, (float)((double)bias[c] - (double)mean[c] * k));
+        float *y = (float *)t->out[0]->data + u * px;
+        affine((const float *)t->in[0]->data + u * px, y, px, (float)k,
+               (float)((double)bias[c] - (double)mean[c] * k));
+        ms_act_apply(&act, y, px);
     }
 }
 
@@ -79,6 +85,71 @@ static void run_avx512(const struct ms_task *t)
 static void run_avx2(const struct ms_task *t)
 {
     run_isa(t, MS_ISA_AVX2);
+}
+
+/* ---- blocked ---- */
+
+/* Factors and summands of all channels, padded with zeros. */
+struct factors {
+    const float *k, *b;
+};
+
+static unsigned blocked(const struct ms_node *n)
+{
+    for (int i = 1; i < 5; i++)
+        if (!ms_in_const(n, i))
+            return 0;
+    return ms_blocked_same(n);
+}
+
+static ms_code prepare(const struct ms_prep *p, const void **state, struct ms_err *err)
+{
+    const float *scale = p->in[1].value->data, *bias = p->in[2].value->data;
+    const float *mean = p->in[3].value->data, *var = p->in[4].value->data;
+    size_t n = ms_tensor_count(p->in[1].value), padded = (n + 15) / 16 * 16;
+    double eps = ms_attr_float(p->node, "epsilon");
+    struct factors *s = p->alloc(p, 64 + 2 * padded * sizeof(float));
+
+    if (!s)
+        return ms_fail_oom(err, "factors", 2 * padded * sizeof(float));
+    float *k = (float *)((uint8_t *)s + 64), *b = k + padded;
+    memset(k, 0, 2 * padded * sizeof *k);
+    for (size_t c = 0; c < n; c++) {
+        double f = (double)scale[c] / sqrt((double)var[c] + eps);
+        k[c] = (float)f;
+        b[c] = (float)((double)bias[c] - (double)mean[c] * f);
+    }
+    *s = (struct factors){.k = k, .b = b};
+    *state = s;
+    return MS_OK;
+}
+
+static void run_blocks(const struct ms_task *t, const struct ms_blocked_fns *f, enum ms_isa isa)
+{
+    const struct factors *s = t->state;
+    const struct ms_tensor *x = t->in[0];
+    size_t px = ms_pixels(x), n = ms_blocks(x);
+    struct ms_act act = ms_act_of_node(t->node, isa);
+
+    for (size_t u = t->first; u < t->last; u++) {
+        size_t c = u % n * f->lanes;
+        float *y = (float *)t->out[0]->data + u * px * f->lanes;
+        f->affine((const float *)x->data + u * px * f->lanes, s->k + c, s->b + c, act.lo, act.hi, y,
+                  px);
+        if (act.more)
+            act.row(y, y, px * f->lanes, act.a, act.b);
+        ms_block_clean(y, act.fn ? px : 0, f->lanes, ms_block_lanes(x, u % n));
+    }
+}
+
+static void blocks_avx512(const struct ms_task *t)
+{
+    run_blocks(t, ms_blocked_fns(MS_ISA_AVX512), MS_ISA_AVX512);
+}
+
+static void blocks_avx2(const struct ms_task *t)
+{
+    run_blocks(t, ms_blocked_fns(MS_ISA_AVX2), MS_ISA_AVX2);
 }
 
 MS_OP(batch_normalization) = {
@@ -93,9 +164,11 @@ MS_OP(batch_normalization) = {
     .attrs = attrs,
     .check = check,
     .infer = infer,
+    .blocked = blocked,
     .cost = ms_norm_cost,
     .kernels =
         (const struct ms_kernel[]){
+            MS_BLOCKED_KERNELS("batch_normalization", ms_blocked_units, blocks, .prepare = prepare),
             {.name = "batch_normalization_avx512",
              .dtypes = MS_BIT(F32),
              .isa = MS_ISA_AVX512,

@@ -99,7 +99,8 @@ MS_OP(clip) = {
     .max_out = 1,
     .in = {MS_NUMERIC},
     .scalars = 1 << 1 | 1 << 2,
-    .traits = MS_ELEMENTWISE | MS_INPLACE,
+    .traits = MS_ELEMENTWISE | MS_INPLACE | MS_ANY_LAYOUT,
+    .blocked = ms_blocked_whole,
     .infer = infer,
     .kernels =
         (const struct ms_kernel[]){

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "kernels/blocked.h"
 #include "kernels/copy.h"
 #include "kernels/facts.h"
 
@@ -38,6 +39,67 @@ static void run(const struct ms_task *t)
             at += n;
         }
         i = r * row + end;
+    }
+}
+
+/* ---- channel-blocked ---- */
+
+static unsigned blocked(const struct ms_node *n)
+{
+    const struct ms_value *x = ms_in(n, 0);
+    unsigned form = MS_BLOCKED_OUT;
+    int axis;
+
+    if (!ms_blockable(x) || !ms_axis(ms_attr_int(n, "axis"), x->shape.rank, &axis) || axis != 1 ||
+        n->n_in > MS_BLOCKED_IN_MAX)
+        return 0;
+    for (int i = 0; i < n->n_in; i++) {
+        if (!ms_blockable(ms_in(n, i)) || ms_in(n, i)->shape.rank != x->shape.rank)
+            return 0;
+        form |= MS_BLOCKED_IN(i);
+    }
+    return form;
+}
+
+/* The lanes of block `to` from lane l on that input k has, beginning with its channel c. */
+static size_t copy_lanes(const struct ms_tensor *x, size_t n, size_t c, size_t px, float *to,
+                         size_t l, size_t b)
+{
+    size_t lanes = ms_block_lanes(x, c / b) - c % b;
+    const float *from = (const float *)x->data + ((n * ms_blocks(x) + c / b) * px) * b + c % b;
+
+    lanes = lanes < b - l ? lanes : b - l;
+    if (lanes == b) {
+        memcpy(to, from, px * b * sizeof *to);
+        return b;
+    }
+    for (size_t p = 0; p < px; p++, to += b, from += b)
+        for (size_t i = 0; i < lanes; i++)
+            to[l + i] = from[i];
+    return lanes;
+}
+
+/* Units: output blocks of all items. A block is one copy where boundaries of channels and blocks
+ * agree. */
+static void run_blocked(const struct ms_task *t)
+{
+    const struct ms_tensor *y = t->out[0];
+    size_t b = y->layout, px = ms_pixels(y), blocks = ms_blocks(y);
+
+    for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
+        float *to = (float *)y->data + u * px * b;
+        size_t c = u % blocks * b, have = ms_block_lanes(y, u % blocks);
+        int k = 0;
+        for (; c >= (size_t)t->in[k]->shape.dim[1]; k++)
+            c -= (size_t)t->in[k]->shape.dim[1];
+        for (size_t l = 0; l < have;) {
+            size_t n = copy_lanes(t->in[k], u / blocks, c, px, to, l, b);
+            l += n;
+            c += n;
+            for (; k + 1 < t->n_in && c >= (size_t)t->in[k]->shape.dim[1]; k++)
+                c -= (size_t)t->in[k]->shape.dim[1];
+        }
+        ms_block_clean(to, px, b, have);
     }
 }
 
@@ -123,7 +185,14 @@ MS_OP(concat) = {
     .in = {TYPES},
     .attrs = attrs,
     .infer = infer,
-    .kernels = (const struct ms_kernel[]){{"concat", TYPES, MS_ISA_ANY, .units = ms_units_elements,
+    .blocked = blocked,
+    .kernels = (const struct ms_kernel[]){{"concat_blocked_avx512", MS_BIT(F32), MS_ISA_AVX512,
+                                           .blocked = true, .units = ms_blocked_units,
+                                           .run = run_blocked},
+                                          {"concat_blocked_avx2", MS_BIT(F32), MS_ISA_AVX2,
+                                           .blocked = true, .units = ms_blocked_units,
+                                           .run = run_blocked},
+                                          {"concat", TYPES, MS_ISA_ANY, .units = ms_units_elements,
                                            .run = run},
                                           {0}},
 };

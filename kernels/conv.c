@@ -173,6 +173,23 @@ static void run(const struct ms_task *t)
     ms_wide_run(t, conv);
 }
 
+/* Kernels for blocked activations. */
+#define BLOCKED(name_, isa_) .name = name_, .dtypes = MS_BIT(F32), .isa = isa_, .blocked = true
+#define DEPTHWISE(name_, isa_, s_)                                                                 \
+    {                                                                                              \
+        BLOCKED(name_, isa_),                                                                      \
+            .applicable = ms_conv_dw_blocked_applicable,                                           \
+            .prepare = ms_conv_dw_blocked_prepare_##s_, .units = ms_conv_dw_blocked_units,         \
+            .scratch = ms_conv_dw_blocked_scratch, .run = ms_conv_dw_blocked_##s_                  \
+    }
+#define DIRECT(name_, isa_, s_)                                                                    \
+    {                                                                                              \
+        BLOCKED(name_, isa_),                                                                      \
+            .applicable = ms_conv_direct_applicable, .prepare = ms_conv_direct_prepare_##s_,       \
+            .units = ms_conv_direct_units_##s_, .scratch = ms_conv_direct_scratch_##s_,            \
+            .run = ms_conv_direct_##s_                                                             \
+    }
+
 MS_OP(conv) = {
     .name = "Conv",
     .doc = "convolution of X with W, plus bias B and residual R, then an activation",
@@ -183,9 +200,15 @@ MS_OP(conv) = {
     .in = {MS_FLOATS},
     .attrs = attrs,
     .infer = infer,
+    .traits = MS_BLOCKED,
+    .blocked = ms_conv_blocked,
     .cost = cost,
     .kernels =
         (const struct ms_kernel[]){
+            DEPTHWISE("conv_depthwise_blocked_avx512", MS_ISA_AVX512, avx512),
+            DIRECT("conv_direct_avx512", MS_ISA_AVX512, avx512),
+            DEPTHWISE("conv_depthwise_blocked_avx2", MS_ISA_AVX2, avx2),
+            DIRECT("conv_direct_avx2", MS_ISA_AVX2, avx2),
             {.name = "conv_depthwise_avx512",
              .dtypes = MS_BIT(F32),
              .isa = MS_ISA_AVX512,

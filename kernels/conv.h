@@ -34,4 +34,27 @@ size_t ms_conv_gemm_scratch(const struct ms_task *t);
 void ms_conv_gemm_avx512(const struct ms_task *t);
 void ms_conv_gemm_avx2(const struct ms_task *t);
 
+/* On channel-blocked activations; functions for each width. */
+/* ms_op.blocked of Conv. */
+unsigned ms_conv_blocked(const struct ms_node *n);
+#define MS_CONV_KERNEL(name_)                                                                      \
+    ms_code ms_conv_##name_##_prepare_avx512(const struct ms_prep *p, const void **state,          \
+                                             struct ms_err *err);                                  \
+    ms_code ms_conv_##name_##_prepare_avx2(const struct ms_prep *p, const void **state,            \
+                                           struct ms_err *err);                                    \
+    void ms_conv_##name_##_avx512(const struct ms_task *t);                                        \
+    void ms_conv_##name_##_avx2(const struct ms_task *t)
+/* conv_direct.c: any convolution but depthwise. */
+MS_CONV_KERNEL(direct);
+bool ms_conv_direct_applicable(const struct ms_prep *p);
+size_t ms_conv_direct_units_avx512(const struct ms_task *t);
+size_t ms_conv_direct_units_avx2(const struct ms_task *t);
+size_t ms_conv_direct_scratch_avx512(const struct ms_task *t);
+size_t ms_conv_direct_scratch_avx2(const struct ms_task *t);
+/* conv_depthwise_blocked.c */
+MS_CONV_KERNEL(dw_blocked);
+bool ms_conv_dw_blocked_applicable(const struct ms_prep *p);
+size_t ms_conv_dw_blocked_units(const struct ms_task *t);
+size_t ms_conv_dw_blocked_scratch(const struct ms_task *t);
+
 #endif

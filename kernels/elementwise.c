@@ -108,6 +108,49 @@ static bool binary_packed(const struct ms_task *t, const struct ms_bcast *b, ms_
     return bad;
 }
 
+/* The shape as it lies in memory when the output is blocked by b: [N][blocks][...][b]. Constants
+ * by channel come plain: [blocks][1...][b], see ms_blocked_binary. */
+static struct ms_shape physical(const struct ms_tensor *x, const struct ms_shape *y, int64_t b)
+{
+    struct ms_shape s = x->shape;
+    int channel = 1 - (y->rank - s.rank); /* its axis of channels */
+
+    if (b == 0 || ms_tensor_count(x) == 1)
+        return s;
+    s.dim[channel] = (s.dim[channel] + b - 1) / b;
+    s.dim[s.rank++] = b;
+    return s;
+}
+
+unsigned ms_blocked_binary(const struct ms_node *n)
+{
+    const struct ms_value *lead = NULL;
+    unsigned form = MS_BLOCKED_OUT;
+
+    for (int i = 0; i < n->n_in; i++)
+        if (ms_blockable(ms_in(n, i)) && (!lead || ms_in(n, i)->shape.rank > lead->shape.rank))
+            lead = ms_in(n, i);
+    if (!lead || n->n_in > MS_BLOCKED_IN_MAX)
+        return 0;
+    bool whole = ms_no_padding(lead->shape.dim[1]);
+    for (int i = 0; i < n->n_in; i++) {
+        const struct ms_value *v = ms_in(n, i);
+        if (!v || v->dtype != MS_F32)
+            return 0;
+        int channel = 1 - (lead->shape.rank - v->shape.rank);
+        if (!v->constant) { /* one channel would be repeated along the lanes */
+            if (!ms_blockable(v) || channel != 1 || v->shape.dim[1] != lead->shape.dim[1])
+                return 0;
+            form |= MS_BLOCKED_IN(i);
+        } else if (!whole || (ms_tensor_count(v->constant) != 1 &&
+                              (channel < 0 || v->shape.dim[channel] != lead->shape.dim[1] ||
+                               ms_tensor_count(v->constant) != (size_t)lead->shape.dim[1]))) {
+            return 0;
+        }
+    }
+    return form;
+}
+
 bool ms_binary_range(const struct ms_task *t, const ms_binary_row *rows, struct ms_tensor *y,
                      const struct ms_tensor *a, const struct ms_tensor *b, size_t first,
                      size_t last)
@@ -120,7 +163,11 @@ bool ms_binary_range(const struct ms_task *t, const ms_binary_row *rows, struct 
     struct ms_bcast_pos p;
     bool bad = false;
 
-    ms_bcast_init(&w, &y->shape, (const struct ms_shape *[]){&a->shape, &b->shape}, 2);
+    const struct ms_shape sy = physical(y, &y->shape, y->layout);
+    const struct ms_shape sa_ = physical(a, &y->shape, y->layout);
+    const struct ms_shape sb_ = physical(b, &y->shape, y->layout);
+
+    ms_bcast_init(&w, &sy, (const struct ms_shape *[]){&sa_, &sb_}, 2);
     const size_t sa = w.stride[0][w.rank - 1], sb = w.stride[1][w.rank - 1];
 
     if (half || (w.rank > 1 && w.dim[w.rank - 1] < SHORT_ROW) || (sa == 0 && sb == 0))

@@ -43,6 +43,9 @@ typedef ms_binary_row ms_variadic_row;
  * without an entry go through that of f32. A report fails the run with INVALID_ARGUMENT. */
 void ms_unary_run(const struct ms_task *t, const ms_unary_row *rows);
 void ms_binary_run(const struct ms_task *t, const ms_binary_row *rows);
+/* ms_op.blocked of operators for which 0 op 0 is 0: activations of the same channels, and constants
+ * (one number, or one a channel) where there is no padding. */
+unsigned ms_blocked_binary(const struct ms_node *n);
 /* y = in0 op in1 op in2 ..., from the left; one input is copied. */
 void ms_variadic_run(const struct ms_task *t, const ms_variadic_row *rows);
 /* y[first, last) = a op b for other tensors than the task's. */

@@ -5,6 +5,7 @@
  */
 #include <math.h>
 
+#include "kernels/blocked.h"
 #include "kernels/norm.h"
 #include "kernels/norm_rows.h"
 #include "kernels/wide.h"
@@ -85,6 +86,33 @@ static void rows(const struct ms_task *t, const struct ms_row_fns *f)
 
 MS_NORM_RUNS(rows)
 
+enum { BLOCKED_SIZE = 64 }; /* most channels summed over in the blocked form */
+
+static unsigned blocked(const struct ms_node *n)
+{
+    return ms_attr_int(n, "size") <= BLOCKED_SIZE ? ms_blocked_same(n) : 0;
+}
+
+/* 0 / bias^beta = 0: the padding stays zero by itself. */
+static void blocks(const struct ms_task *t, const struct ms_blocked_fns *f)
+{
+    const struct ms_tensor *x = t->in[0];
+    size_t px = ms_pixels(x), n = ms_blocks(x);
+    int64_t size = ms_attr_int(t->node, "size");
+    float alpha = (float)(ms_attr_float(t->node, "alpha") / (double)size);
+
+    for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
+        size_t item = u / n * n * px * f->lanes;
+        f->lrn((const float *)x->data + item, n, u % n, px, 0, px, size, alpha,
+               (float)ms_attr_float(t->node, "beta"), (float)ms_attr_float(t->node, "bias"),
+               (float *)t->out[0]->data + item);
+        ms_block_clean((float *)t->out[0]->data + item + u % n * px * f->lanes, px, f->lanes,
+                       ms_block_lanes(x, u % n));
+    }
+}
+
+MS_BLOCKED_RUNS(blocks)
+
 MS_OP(lrn) = {
     .name = "LRN",
     .doc = "local response normalisation across channels",
@@ -96,9 +124,11 @@ MS_OP(lrn) = {
     .traits = 0,
     .attrs = attrs,
     .infer = infer,
+    .blocked = blocked,
     .cost = ms_norm_cost,
     .kernels =
         (const struct ms_kernel[]){
+            MS_BLOCKED_KERNELS("lrn", ms_blocked_units, blocks, ),
             MS_NORM_FAST("lrn", units, rows),
             {.name = "lrn", .dtypes = MS_FLOATS, .scratch = ms_wide_scratch, .run = run},
             {0},

@@ -4,6 +4,7 @@
  * NaN loses every comparison, so it is skipped; a window that lies in the padding alone gives the
  * dtype's lowest value and the index -1. The reference copies elements, so it serves every dtype.
  */
+#include "kernels/blocked.h"
 #include "kernels/pool_fast.h"
 
 #include <math.h>
@@ -122,9 +123,11 @@ MS_OP(max_pool) = {
     .attrs = attrs,
     .check = ms_pool_check,
     .infer = infer,
+    .blocked = ms_pool_blocked,
     .cost = ms_pool_cost,
     .kernels =
         (const struct ms_kernel[]){
+            MS_BLOCKED_KERNELS("max_pool", ms_blocked_row_units, ms_max_pool_blocked, ),
             {.name = "max_pool_avx512",
              .dtypes = MS_BIT(F32),
              .isa = MS_ISA_AVX512,

@@ -18,7 +18,8 @@ MS_OP(min) = {
     .min_out = 1,
     .max_out = 1,
     .in = {MS_NUMERIC},
-    .traits = MS_ELEMENTWISE,
+    .traits = MS_ELEMENTWISE | MS_ANY_LAYOUT,
+    .blocked = ms_blocked_binary,
     .infer = ms_infer_broadcast,
     .kernels = min_kernels,
 };

@@ -4,9 +4,7 @@
  * Inserted by the layout pass at the borders between plain and blocked kernels. Blocked layouts are
  * [N][ceil(C/b)][pixels][b]; channels beyond C are written as zeros, so that kernels may read whole
  * blocks. */
-#include <string.h>
-
-#include "ir/op.h"
+#include "kernels/blocked.h"
 
 static const struct ms_attr_spec attrs[] = {
     {.name = "layout", .type = MS_ATTR_INT, .min = 0, .max = 16, .doc = "0 plain, 8 or 16 blocked"},
@@ -31,31 +29,41 @@ static ms_code infer(struct ms_infer *c)
     return ms_infer_same(c);
 }
 
-static size_t units(const struct ms_task *t)
+/* The block width of the side that has one; both plain: the host knows no blocks. */
+static size_t width(const struct ms_task *t)
 {
-    return ms_shape_span(&t->in[0]->shape, 0, 1);
+    return t->in[0]->layout ? t->in[0]->layout : t->out[0]->layout;
 }
 
-/* Offset of channel c, pixel p within an item. */
-static size_t place(size_t block, size_t c, size_t p, size_t px)
+/* Blocks of all items. */
+static size_t units(const struct ms_task *t)
 {
-    return block ? (c / block * px + p) * block + c % block : c * px + p;
+    const struct ms_shape *s = &t->in[0]->shape;
+    size_t b = width(t), n = (size_t)s->dim[0];
+
+    return b ? n * (((size_t)s->dim[1] + b - 1) / b) : n;
 }
 
 static void run(const struct ms_task *t)
 {
-    const struct ms_shape *s = &t->in[0]->shape;
-    size_t px = ms_shape_span(s, 2, s->rank), channels = (size_t)s->dim[1];
-    size_t from = (size_t)t->in[0]->layout, to = (size_t)t->out[0]->layout;
-    size_t from_c = from ? (channels + from - 1) / from * from : channels;
-    size_t to_c = to ? (channels + to - 1) / to * to : channels;
+    const struct ms_tensor *x = t->in[0], *y = t->out[0];
+    size_t px = ms_pixels(x), channels = (size_t)x->shape.dim[1], b = width(t);
 
-    for (size_t n = t->first; n < t->last; n++) {
-        const float *x = (const float *)t->in[0]->data + n * from_c * px;
-        float *y = (float *)t->out[0]->data + n * to_c * px;
-        for (size_t c = 0; c < to_c; c++)
-            for (size_t p = 0; p < px; p++)
-                y[place(to, c, p, px)] = c < channels ? x[place(from, c, p, px)] : 0;
+    if (x->layout == y->layout) {
+        size_t each = x->bytes / (units(t) ? units(t) : 1);
+        memcpy((uint8_t *)y->data + t->first * each, (const uint8_t *)x->data + t->first * each,
+               (t->last - t->first) * each);
+        return;
+    }
+    const struct ms_blocked_fns *f = ms_blocked_fns(b == 16 ? MS_ISA_AVX512 : MS_ISA_AVX2);
+    size_t blocks = (channels + b - 1) / b;
+    for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
+        size_t c = u % blocks * b, have = channels - c < b ? channels - c : b;
+        size_t plain = (u / blocks * channels + c) * px, at = u * px * b;
+        if (y->layout)
+            f->gather((const float *)x->data + plain, px, have, (float *)y->data + at, px);
+        else
+            f->scatter((const float *)x->data + at, (float *)y->data + plain, px, have, px);
     }
 }
 
@@ -67,6 +75,7 @@ MS_OP(reorder) = {
     .min_out = 1,
     .max_out = 1,
     .in = {MS_BIT(F32)},
+    .traits = MS_ANY_LAYOUT,
     .attrs = attrs,
     .check = check,
     .infer = infer,

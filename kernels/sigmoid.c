@@ -13,7 +13,8 @@ MS_OP(sigmoid) = {
     .min_out = 1,
     .max_out = 1,
     .in = {MS_FLOATS},
-    .traits = MS_ELEMENTWISE | MS_INPLACE,
+    .traits = MS_ELEMENTWISE | MS_INPLACE | MS_ANY_LAYOUT,
+    .blocked = ms_blocked_whole,
     .infer = ms_infer_same,
     .kernels = MS_ACT_KERNELS("sigmoid"),
 };

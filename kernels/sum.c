@@ -16,7 +16,8 @@ MS_OP(sum) = {
     .min_out = 1,
     .max_out = 1,
     .in = {MS_FLOATS},
-    .traits = MS_ELEMENTWISE,
+    .traits = MS_ELEMENTWISE | MS_ANY_LAYOUT,
+    .blocked = ms_blocked_binary,
     .infer = ms_infer_broadcast,
     .kernels = sum_kernels,
 };

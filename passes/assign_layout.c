@@ -4,30 +4,38 @@
  *     x (plain) -> Conv -> Relu -> Conv -> y (plain)
  *               ^ Reorder                ^ Reorder
  *
- * An operator whose record carries MS_BLOCKED computes on channel-blocked tensors; one that carries
- * MS_ANY_LAYOUT takes whatever it is given. "Blocked" is one layout here, whatever the width of the
- * host's vectors: the graph must be the same on every host, and the runtime picks the block. */
+ * An operator whose record carries MS_BLOCKED (Conv) starts a region: it computes on
+ * channel-blocked tensors. Others that have a blocked form follow where at least half of their
+ * activations are blocked already. "Blocked" is one layout here, whatever the width of the host's
+ * vectors: the graph must be the same on every host, and the runtime picks the block. */
 #include "passes/rewrite.h"
 
-static bool blockable(const struct ms_value *v)
+/* The blocked form that n is to take, 0 for the plain one. */
+static unsigned wanted(const struct ms_node *n)
 {
-    return v && !v->constant && v->dtype == MS_F32 && v->shape.rank >= 3 && v->shape.dim[1] > 0;
+    unsigned form = ms_node_blocked(n);
+    int can = 0, are = 0;
+
+    if (n->op->traits & MS_BLOCKED)
+        return form;
+    for (int i = 0; i < n->n_in && i < MS_BLOCKED_IN_MAX; i++) {
+        can += (form & MS_BLOCKED_IN(i)) != 0;
+        are += (form & MS_BLOCKED_IN(i)) && ms_in(n, i)->layout != MS_PLAIN;
+    }
+    return are && 2 * are >= can ? form : 0;
 }
 
-static bool wants_blocked(const struct ms_node *n)
-{
-    if (!blockable(ms_in(n, 0)) || !blockable(n->out[0]))
-        return false;
-    return (n->op->traits & MS_BLOCKED) ||
-           ((n->op->traits & MS_ANY_LAYOUT) && ms_in(n, 0)->layout == MS_NCHW16C);
-}
-
-/* v in another layout, before node n. */
+/* v in another layout, before node n; one conversion serves all readers. */
 static struct ms_value *reorder(struct ms_graph *g, struct ms_node *n, struct ms_value *v,
                                 enum ms_layout layout)
 {
+    for (struct ms_use *u = v->uses; u; u = u->next)
+        if (ms_node_is(u->node, "Reorder") && u->node->out[0]->layout == layout)
+            return u->node->out[0];
+    if (v->producer && ms_node_is(v->producer, "Reorder") &&
+        ms_in(v->producer, 0)->layout == layout)
+        return ms_in(v->producer, 0);
     struct ms_value *y = ms_graph_op(g, n, "Reorder", &v, 1);
-
     if (!y || !ms_attr_set_int(y->producer, "layout", layout))
         return NULL;
     y->dtype = v->dtype;
@@ -36,13 +44,14 @@ static struct ms_value *reorder(struct ms_graph *g, struct ms_node *n, struct ms
     return y;
 }
 
-/* Every activation operand of n in that layout. */
-static bool convert_inputs(struct ms_graph *g, struct ms_node *n, enum ms_layout layout,
-                           int *changed)
+/* Every operand of n in the layout of that form. */
+static bool convert_inputs(struct ms_graph *g, struct ms_node *n, unsigned form, int *changed)
 {
     for (int i = 0; i < n->n_in; i++) {
         struct ms_value *v = ms_in(n, i);
-        if (!v || v->layout == layout || (layout != MS_PLAIN && !blockable(v)))
+        bool blocked = i < MS_BLOCKED_IN_MAX && (form & MS_BLOCKED_IN(i));
+        enum ms_layout layout = blocked ? MS_BLOCKED_LAYOUT : MS_PLAIN;
+        if (!v || v->layout == layout)
             continue;
         struct ms_value *y = reorder(g, n, v, layout);
         if (!y)
@@ -57,13 +66,13 @@ static ms_code run(struct ms_graph *g, struct ms_pass_ctx *c, int *changed, stru
 {
     (void)c;
     ms_graph_each (g, n) {
-        bool blocked = n->n_in && n->n_out && wants_blocked(n);
         if (ms_node_is(n, "Reorder"))
             continue;
-        if (!convert_inputs(g, n, blocked ? MS_NCHW16C : MS_PLAIN, changed))
+        unsigned form = wanted(n);
+        if (!convert_inputs(g, n, form, changed))
             return ms_fail_oom(err, "Reorder", 0);
-        if (blocked)
-            n->out[0]->layout = MS_NCHW16C;
+        for (int i = 0; (form & MS_BLOCKED_OUT) && i < n->n_out; i++)
+            n->out[i]->layout = MS_BLOCKED_LAYOUT;
     }
     for (int i = 0; i < g->n_out; i++) {
         struct ms_value *v = g->out[i];

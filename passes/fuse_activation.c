@@ -67,7 +67,7 @@ static const struct {
     {"Gelu", erf_gelu},
 };
 
-static const char *const producers[] = {"Conv", "Gemm", "MatMul"};
+static const char *const producers[] = {"Conv", "Gemm", "MatMul", "BatchNormalization"};
 
 static bool activation_of(const struct ms_node *n, double *a, double *b)
 {
@@ -108,6 +108,6 @@ static ms_code run(struct ms_graph *g, struct ms_pass_ctx *c, int *changed, stru
 
 const struct ms_pass ms_pass_fuse_activation = {
     .name = "fuse-activation",
-    .help = "fold an activation into the convolution, Gemm or MatMul before it",
+    .help = "fold an activation into the convolution, product or normalisation before it",
     .run = run,
 };

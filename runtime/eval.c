@@ -130,7 +130,8 @@ static ms_code evaluate(struct eval *e, struct ms_task *t, const struct ms_fact 
         MS_TRY(make_outputs(e, t->node, fact, t->out));
     if (t->node->op->traits & MS_VIEW)
         return view(t, e);
-    MS_TRY(ms_kernel_choose(t->node, in, fact, true, 1, packed, &c, e->err));
+    MS_TRY(ms_kernel_choose(t->node, in, fact, &(struct ms_choose){.reference = true, .threads = 1},
+                            packed, &c, e->err));
     MS_TRY(run_kernel(e, t, &c));
     for (int i = 0; i < t->n_out; i++)
         if (!t->out[i])

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kernel.c - best first: the record's order is the preference, the host and the node decide. */
+/* kernel.c - best first: the record's order is the preference, the host and the node decide;
+ * algorithms of one layer are ranked by their estimated cost. */
 #include "runtime/kernel.h"
 
 #include "base/cpu.h"
@@ -62,35 +63,85 @@ static enum ms_dtype lead_dtype(const struct ms_prep *p)
     return p->node->n_out ? p->out[0].dtype : MS_DTYPE_NONE;
 }
 
-static const struct ms_kernel *pick(const struct ms_prep *p, bool reference)
+/* Do kernels of this node see blocked tensors on this host? */
+static bool is_blocked(const struct ms_node *n)
+{
+    bool blocked = n->n_out && n->out[0]->layout != MS_PLAIN;
+
+    for (int i = 0; i < n->n_in; i++)
+        blocked |= n->in[i].value && n->in[i].value->layout != MS_PLAIN;
+    return blocked && ms_layout_host(MS_BLOCKED_LAYOUT) != MS_PLAIN;
+}
+
+static bool fits(const struct ms_kernel *k, const struct ms_prep *p, const struct ms_choose *how)
+{
+    enum ms_isa host = how->reference ? MS_ISA_ANY : ms_cpu()->isa;
+    bool blocked = !how->reference && is_blocked(p->node);
+
+    if (k->isa > host || !(k->dtypes >> lead_dtype(p) & 1))
+        return false;
+    if (k->blocked ? !blocked || k->isa != host : blocked && !(p->node->op->traits & MS_ANY_LAYOUT))
+        return false;
+    return !k->applicable || k->applicable(p);
+}
+
+enum { MAX_TRIED = 8 };
+
+static bool was_tried(const struct ms_kernel *k, const struct ms_kernel *const *tried, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (tried[i] == k)
+            return true;
+    return false;
+}
+
+static const struct ms_kernel *pick(const struct ms_prep *p, const struct ms_choose *how,
+                                    const struct ms_kernel *const *tried, int n_tried)
 {
     const struct ms_kernel *found = NULL;
-    enum ms_isa most = reference ? MS_ISA_ANY : ms_cpu()->isa;
-    enum ms_dtype t = lead_dtype(p);
+    double best = 0;
 
     for (const struct ms_kernel *k = p->node->op->kernels; k && k->name; k++) {
-        if (k->isa > most || !(k->dtypes >> t & 1) || (k->applicable && !k->applicable(p)))
+        if (was_tried(k, tried, n_tried) || !fits(k, p, how))
             continue;
-        if (!reference)
-            return k;
-        found = k;
+        double price = k->price ? k->price(p) : 0;
+        if (!found || how->reference || (k->price && found->price && price < best)) {
+            found = k;
+            best = price;
+        }
     }
     return found;
 }
 
 ms_code ms_kernel_choose(const struct ms_node *n, const struct ms_fact *in,
-                         const struct ms_fact *out, bool reference, int threads,
+                         const struct ms_fact *out, const struct ms_choose *how,
                          struct ms_packed *packed, struct ms_choice *c, struct ms_err *err)
 {
-    struct ms_prep p = {
-        .node = n, .in = in, .out = out, .alloc = packed_alloc, .arg = packed, .threads = threads};
+    struct ms_prep p = {.node = n,
+                        .in = in,
+                        .out = out,
+                        .alloc = packed_alloc,
+                        .arg = packed,
+                        .threads = how->threads,
+                        .exact = how->exact};
+    const struct ms_kernel *tried[MAX_TRIED];
+    ms_code code = MS_OK;
 
     *c = (struct ms_choice){0};
     if (n->op->traits & MS_VIEW)
         return MS_OK;
-    c->kernel = pick(&p, reference);
-    if (!c->kernel)
-        return ms_node_fail(n, err, MS_UNIMPLEMENTED, "no kernel for %s",
-                            ms_dtype_name(lead_dtype(&p)));
-    return c->kernel->prepare ? c->kernel->prepare(&p, &c->state, err) : MS_OK;
+    for (int i = 0; i < MAX_TRIED; i++) {
+        const struct ms_kernel *k = pick(&p, how, tried, i);
+        if (!k)
+            break;
+        *c = (struct ms_choice){.kernel = k};
+        code = k->prepare ? k->prepare(&p, &c->state, err) : MS_OK;
+        if (code != MS_RESOURCE_EXHAUSTED && code != MS_UNIMPLEMENTED)
+            return code;
+        tried[i] = k;
+    }
+    if (code != MS_OK)
+        return code;
+    return ms_node_fail(n, err, MS_UNIMPLEMENTED, "no kernel for %s",
+                        ms_dtype_name(lead_dtype(&p)));
 }

@@ -21,11 +21,17 @@ struct ms_packed {
 void ms_packed_init(struct ms_packed *p, struct ms_account *account, size_t max);
 void ms_packed_done(struct ms_packed *p);
 
-/* The first kernel in the record's order that this host, the dtype and the node's shapes allow;
- * with `reference` the last such one that runs everywhere. Runs its prepare. A view gives no
- * kernel. UNIMPLEMENTED when none fits. */
+struct ms_choose {
+    bool reference; /* the last kernel that runs everywhere, on plain tensors */
+    bool exact;     /* see struct ms_prep */
+    int threads;
+};
+
+/* The first kernel in the record's order that this host, the dtype, the layout and the node's
+ * shapes allow, or the cheapest where kernels have prices. Runs its prepare; when that finds no
+ * room, the next best is tried. A view gives no kernel. UNIMPLEMENTED when none fits. */
 ms_code ms_kernel_choose(const struct ms_node *n, const struct ms_fact *in,
-                         const struct ms_fact *out, bool reference, int threads,
+                         const struct ms_fact *out, const struct ms_choose *how,
                          struct ms_packed *packed, struct ms_choice *c, struct ms_err *err);
 
 #endif

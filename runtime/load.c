@@ -218,6 +218,7 @@ static ms_code pack(struct loader *l)
         .packed_budget = m->account->budget,
         .max_plans = e->max_plans,
         .threads = e->threads,
+        .exact = e->exact,
         .deadline = l->o->load_deadline,
         .cancel = l->o->cancel,
         .pack_begin = pack_begin,

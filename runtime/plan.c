@@ -70,8 +70,8 @@ static bool small_enough(const struct ms_node *n, const struct ms_fact *in,
         reads += in[i].value->bytes;
     }
     for (int i = 0; i < n->n_out; i++) {
-        if (out[i].dtype == MS_STRING || !ms_shape_bytes(&out[i].shape, out[i].dtype, &bytes) ||
-            bytes > EVAL_MAX)
+        if (out[i].dtype == MS_STRING || n->out[i]->layout != MS_PLAIN ||
+            !ms_shape_bytes(&out[i].shape, out[i].dtype, &bytes) || bytes > EVAL_MAX)
             return false;
         writes += bytes;
     }

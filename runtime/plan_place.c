@@ -19,9 +19,10 @@ static int root_of(struct ms_maker *m, int id)
 
 static bool proto(struct ms_slot *s, const struct ms_value *v, const struct ms_fact *f)
 {
-    s->proto = (struct ms_tensor){.dtype = f->dtype, .layout = v->layout, .shape = f->shape};
+    s->proto = (struct ms_tensor){
+        .dtype = f->dtype, .layout = ms_layout_host(v->layout), .shape = f->shape};
     atomic_init(&s->proto.refs, 1);
-    return ms_tensor_size(f->dtype, v->layout, &f->shape, &s->proto.bytes);
+    return ms_tensor_size(f->dtype, s->proto.layout, &f->shape, &s->proto.bytes);
 }
 
 static void constant(struct ms_slot *s, const struct ms_tensor *t)
@@ -50,7 +51,8 @@ static ms_code settle_value(struct ms_maker *m, struct ms_value *v)
         constant(s, f->value);
     } else if (m->late[v->id]) {
         s->where = MS_AT_RUN;
-        s->proto = (struct ms_tensor){.dtype = f->dtype, .layout = v->layout, .shape = f->shape};
+        s->proto = (struct ms_tensor){
+            .dtype = f->dtype, .layout = ms_layout_host(v->layout), .shape = f->shape};
     } else {
         s->where = MS_AT_SLAB;
         if (!proto(s, v, f))

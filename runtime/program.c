@@ -70,8 +70,9 @@ static ms_code choose(struct ms_part *part, struct ms_node *n, const struct ms_p
     for (int i = 0; fact && i < n->n_out; i++)
         fact[n->n_in + i] = ms_value_fact(n->out[i]);
     if (code == MS_OK)
-        code = ms_kernel_choose(n, fact, fact + n->n_in, false, o->threads, &p->packed,
-                                &part->choice[n->id], err);
+        code = ms_kernel_choose(n, fact, fact + n->n_in,
+                                &(struct ms_choose){.threads = o->threads, .exact = o->exact},
+                                &p->packed, &part->choice[n->id], err);
     ms_arena_done(&a);
     return code;
 }

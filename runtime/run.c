@@ -146,7 +146,7 @@ static ms_code make_own(struct ms_run *r, struct ms_err *err)
         const struct ms_tensor *proto = &p->slot[o->slot].proto;
         if (o->own < 0 || o->view)
             continue;
-        r->own[o->own] = ms_run_tensor(r, proto->dtype, &proto->shape);
+        r->own[o->own] = ms_run_tensor(r, proto->dtype, proto->layout, &proto->shape);
         if (!r->own[o->own])
             return ms_fail_oom(err, "output", proto->bytes);
     }

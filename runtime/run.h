@@ -50,7 +50,8 @@ void ms_run_step(struct ms_run *r, const struct ms_step *s, int width, void *scr
 bool ms_run_stopped(struct ms_run *r);
 void ms_run_fail(struct ms_run *r, const struct ms_node *n, ms_code code, const char *text);
 /* A counted tensor booked on the run's budget and the engine's account. NULL: over one of them. */
-struct ms_tensor *ms_run_tensor(struct ms_run *r, enum ms_dtype t, const struct ms_shape *s);
+struct ms_tensor *ms_run_tensor(struct ms_run *r, enum ms_dtype t, enum ms_layout layout,
+                                const struct ms_shape *s);
 /* Another shape of a counted tensor; holds a reference on it. */
 struct ms_tensor *ms_run_view(struct ms_tensor *of, enum ms_dtype t, const struct ms_shape *s,
                               size_t offset, size_t bytes);

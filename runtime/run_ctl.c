@@ -52,12 +52,13 @@ static bool book(struct ms_run *r, size_t bytes)
     return false;
 }
 
-struct ms_tensor *ms_run_tensor(struct ms_run *r, enum ms_dtype dtype, const struct ms_shape *s)
+struct ms_tensor *ms_run_tensor(struct ms_run *r, enum ms_dtype dtype, enum ms_layout layout,
+                                const struct ms_shape *s)
 {
     struct ms_account *account = r->plan->part->program->slabs.account;
     size_t bytes, charged;
 
-    if (!ms_shape_bytes(s, dtype, &bytes) ||
+    if (!ms_tensor_size(dtype, layout, s, &bytes) ||
         !ms_add(bytes, sizeof(struct counted) + 64, &charged) || !book(r, charged))
         return NULL;
     struct counted *c = ms_calloc(1, sizeof *c);
@@ -71,8 +72,12 @@ struct ms_tensor *ms_run_tensor(struct ms_run *r, enum ms_dtype dtype, const str
     c->charged = charged;
     if (dtype == MS_STRING) /* elements are pointers: never garbage */
         memset(data, 0, bytes);
-    c->t = (struct ms_tensor){
-        .dtype = dtype, .shape = *s, .bytes = bytes, .data = data, .release = release_counted};
+    c->t = (struct ms_tensor){.dtype = dtype,
+                              .layout = layout,
+                              .shape = *s,
+                              .bytes = bytes,
+                              .data = data,
+                              .release = release_counted};
     atomic_init(&c->t.refs, 1);
     c->budget = &r->root->budget;
     c->account = ms_account_ref(account);
@@ -110,7 +115,7 @@ void ms_run_detach(struct ms_tensor *t)
 
 struct ms_tensor *ms_run_copy(struct ms_run *r, const struct ms_tensor *t)
 {
-    struct ms_tensor *c = ms_run_tensor(r, t->dtype, &t->shape);
+    struct ms_tensor *c = ms_run_tensor(r, t->dtype, t->layout, &t->shape);
 
     if (c && t->bytes)
         memcpy(c->data, t->data, t->bytes);
@@ -152,7 +157,7 @@ static struct ms_tensor *ctl_output(const struct ms_task *t, int i, enum ms_dtyp
     size_t bytes = SIZE_MAX;
 
     ms_tensor_unref(t->out[i]);
-    t->out[i] = ms_run_tensor(r, dtype, shape);
+    t->out[i] = ms_run_tensor(r, dtype, MS_PLAIN, shape);
     if (!t->out[i]) {
         (void)ms_shape_bytes(shape, dtype, &bytes);
         fail_memory(t, i, bytes);

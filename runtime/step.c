@@ -142,7 +142,7 @@ static struct ms_tensor *late_view(struct ms_run *r, struct ms_tensor *in,
         return NULL;
     if (in->release)
         return ms_run_view(in, fact->dtype, &fact->shape, 0, bytes);
-    struct ms_tensor *t = ms_run_tensor(r, fact->dtype, &fact->shape);
+    struct ms_tensor *t = ms_run_tensor(r, fact->dtype, MS_PLAIN, &fact->shape);
     if (t && bytes)
         memcpy(t->data, in->data, bytes);
     return t;
@@ -166,7 +166,8 @@ static ms_code make_outputs(struct ms_run *r, const struct ms_step *s, struct ms
                                 "the shape of output %d cannot be told from the operands", i);
             break;
         }
-        out[i] = s->kernel ? ms_run_tensor(r, fact[i].dtype, &fact[i].shape)
+        out[i] = s->kernel ? ms_run_tensor(r, fact[i].dtype, r->plan->slot[slot[i]].proto.layout,
+                                           &fact[i].shape)
                            : late_view(r, args[0], &fact[i]);
         r->table[slot[i]] = out[i];
         code = out[i] ? check_promise(r, s, i, slot[i], out[i], err)

@@ -57,6 +57,16 @@ static void gen_concat(struct kt_case *c)
     const enum ms_dtype t = kt_dtype(c, MS_FIXED);
     const int axis = (int)kt_int(c, 0, s.rank - 1), n = (int)kt_int(c, 1, 5);
 
+    if (kt_int(c, 0, 2) == 0) { /* activations by channel, in whole blocks at times */
+        const bool whole = kt_flip(c);
+        s = kt_shape(c, (int)kt_int(c, 3, 4), 1, 7);
+        for (int i = 0; i < n; i++) {
+            s.dim[1] = whole ? 16 * kt_int(c, 1, 3) : kt_int(c, 1, 40);
+            kt_in(c, kt_random(c, MS_F32, &s, -4, 4), KT_BATCHED);
+        }
+        ms_attr_set_int(c->node, "axis", kt_flip(c) ? 1 : 1 - s.rank);
+        return;
+    }
     for (int i = 0; i < n; i++) {
         s.dim[axis] = kt_int(c, 0, 20);
         kt_in(c, kt_random(c, t, &s, -4, 4), KT_VALUE);

@@ -66,15 +66,21 @@ static void gen_conv(struct kt_case *c)
     int rank = some_rank(c);
     int64_t group = kt_flip(c) ? 1 : kt_int(c, 1, 5);
     int64_t icg = kt_int(c, 1, 9), ocg = kt_int(c, 1, kt_flip(c) ? 40 : 5);
-    bool depthwise = kt_int(c, 0, 2) == 0;
+    bool depthwise = kt_int(c, 0, 2) == 0, deep = !depthwise && kt_int(c, 0, 3) == 0;
 
     if (depthwise) {
-        group = kt_int(c, 1, 20);
+        group = kt_int(c, 1, kt_flip(c) ? 20 : 50);
         icg = 1;
         ocg = kt_int(c, 0, 2) ? 1 : 2;
     }
-    struct ms_shape x = kt_shape(c, rank + 2, 1, rank == 3 ? 6 : rank == 1 ? 70 : 20);
+    if (deep) { /* several blocks of channels, whole ones at times */
+        icg = kt_flip(c) ? 16 * kt_int(c, 1, 3) : kt_int(c, 10, 50);
+        ocg = kt_flip(c) ? 16 * kt_int(c, 1, 5) : kt_int(c, 10, 70);
+    }
+    struct ms_shape x = kt_shape(c, rank + 2, 1, rank == 3 ? 6 : rank == 1 ? 70 : deep ? 12 : 20);
     struct ms_shape w = kt_shape(c, rank + 2, 1, 4);
+    if (rank == 2 && kt_int(c, 0, 3) == 0) /* the windows that have kernels of their own */
+        w.dim[2] = w.dim[3] = kt_int(c, 1, deep ? 2 : 3) * 2 - 1;
     if (rank == 2 && kt_int(c, 0, 3) == 0)
         x.dim[3] = kt_int(c, 20, 75);
     x.dim[0] = kt_int(c, 1, 3);
@@ -250,8 +256,11 @@ static void gen_adaptive_pool(struct kt_case *c)
 static void channel_input(struct kt_case *c, int factors)
 {
     enum ms_dtype t = mostly_f32(c, MS_FLOATS);
-    struct ms_shape x = kt_shape(c, (int)kt_int(c, 2, 5), 1, 7), s = ms_shape_make(x.dim[1]);
+    struct ms_shape x = kt_shape(c, (int)kt_int(c, 2, 5), 1, 7);
 
+    if (kt_flip(c))
+        x.dim[1] = kt_int(c, 8, 40);
+    struct ms_shape s = ms_shape_make(x.dim[1]);
     if (x.rank > 2 && kt_flip(c))
         x.dim[x.rank - 1] = kt_int(c, 1, 70);
     kt_in(c, kt_random(c, t, &x, -3, 3), KT_BATCHED);

@@ -51,13 +51,23 @@ static void gen_elementwise(struct kt_case *c, const struct kt_row *row)
 
     if (s.rank > 0 && kt_flip(c))
         s.dim[s.rank - 1] = kt_int(c, 1, 70);
+    const bool channels = s.rank >= 3 && kt_int(c, 0, 2) == 0; /* for the blocked form */
+    if (channels)
+        s.dim[1] = kt_flip(c) ? 16 * kt_int(c, 1, 2) : kt_int(c, 5, 20);
     if (kt_int(c, 0, 30) == 0 && s.rank > 0)
         s.dim[0] = 0;
     for (int i = 0; i < n; i++) {
         struct ms_shape b = s;
         ms_dtypes allowed = ms_op_in_dtypes(op, i);
         enum ms_dtype ti = !allowed || (allowed >> t & 1) ? t : kt_dtype(c, allowed);
-        if (i > 0) {
+        bool constant = channels && i > 0 && kt_flip(c);
+        if (constant) { /* one number, or one a channel */
+            for (int d = 0; d < b.rank; d++)
+                b.dim[d] = d == 1 && kt_int(c, 0, 3) ? b.dim[d] : 1;
+        } else if (channels && i > 0 && kt_flip(c)) {
+            for (int d = 2; d < b.rank; d++) /* one pixel for all */
+                b.dim[d] = kt_flip(c) ? 1 : b.dim[d];
+        } else if (i > 0) {
             int drop = (int)kt_int(c, 0, b.rank);
             drop = kt_flip(c) ? 0 : drop;
             memmove(b.dim, b.dim + drop, sizeof b.dim - (size_t)drop * sizeof *b.dim);
@@ -66,7 +76,7 @@ static void gen_elementwise(struct kt_case *c, const struct kt_row *row)
                 if (kt_int(c, 0, 2) == 0)
                     b.dim[d] = 1;
         }
-        kt_in(c, kt_random(c, ti, &b, lo, hi), KT_VALUE);
+        kt_in(c, kt_random(c, ti, &b, lo, hi), constant ? KT_CONST : KT_VALUE);
     }
 }
 
@@ -173,6 +183,7 @@ static void check_item(struct kt_case *c, const struct ms_kernel *k, struct ms_t
         return;
     int64_t at = (int64_t)(seed % (uint64_t)n);
     kt_item(c, at, &one);
+    one.blocked = c->blocked;
     if (kt_infer(&one, &err) != MS_OK || !kt_run(&one, k, 0, z, &err)) {
         report(c, k, seed, err.text);
     } else {
@@ -232,6 +243,11 @@ static void one_case(const struct ms_op *op, const struct kt_row *row, uint64_t 
     } else {
         for (int i = 0; i < n; i++)
             check_kernel(&c, row, list[i], ref, seed);
+        c.blocked = (op->traits & MS_ANY_LAYOUT) && list[0]->dtypes >> MS_F32 & 1 &&
+                    ms_node_blocked(c.node);
+        for (int i = 0; c.blocked && i < n; i++)
+            if (list[i]->isa != MS_ISA_ANY && !list[i]->blocked)
+                check_kernel(&c, row, list[i], ref, seed);
         kt_drop(ref, op->max_out < 0 ? c.node->n_out : c.node->n_out);
     }
     kt_end(&c);

@@ -254,14 +254,58 @@ static void run_init(struct run *r, struct ms_err *err)
     ms_arena_init(&r->packed, (size_t)2 << 30);
 }
 
+/* ---- layouts ---- */
+
+enum ms_layout kt_layout(const struct ms_kernel *k)
+{
+    return k->isa == MS_ISA_AVX512 ? MS_NCHW16C : MS_NCHW8C;
+}
+
+/* Element (n, c, p) of a tensor of c channels in memory and px pixels. */
+static size_t place(const struct ms_tensor *t, size_t n, size_t c, size_t p, size_t px)
+{
+    size_t b = (size_t)t->layout, channels = ms_layout_channels(t->layout, t->shape.dim[1]);
+
+    return b ? n * channels * px + (c / b * px + p) * b + c % b : (n * channels + c) * px + p;
+}
+
+struct ms_tensor *kt_convert(const struct ms_tensor *t, enum ms_layout l)
+{
+    struct ms_tensor *y = must(ms_tensor_new_as(t->dtype, l, &t->shape));
+    size_t px = ms_shape_span(&t->shape, 2, t->shape.rank);
+
+    memset(y->data, 0, y->bytes);
+    for (size_t n = 0; n < (size_t)t->shape.dim[0]; n++)
+        for (size_t c = 0; c < (size_t)t->shape.dim[1]; c++)
+            for (size_t p = 0; p < px; p++)
+                ((float *)y->data)[place(y, n, c, p, px)] =
+                    ((const float *)t->data)[place(t, n, c, p, px)];
+    return y;
+}
+
+/* Are the channels beyond the last all zero? */
+static bool clean_padding(const struct ms_tensor *t)
+{
+    size_t px = ms_shape_span(&t->shape, 2, t->shape.rank);
+    size_t channels = ms_layout_channels(t->layout, t->shape.dim[1]);
+
+    for (size_t n = 0; n < (size_t)t->shape.dim[0]; n++)
+        for (size_t c = (size_t)t->shape.dim[1]; c < channels; c++)
+            for (size_t p = 0; p < px; p++)
+                if (!(((const float *)t->data)[place(t, n, c, p, px)] == 0))
+                    return false;
+    return true;
+}
+
 /* New outputs with NaN in them, or none if the kernel makes them. */
-static void make_outputs(const struct ms_node *n, const struct ms_fact *f, struct ms_tensor **out)
+static void make_outputs(const struct ms_node *n, const struct ms_fact *f, enum ms_layout l,
+                         struct ms_tensor **out)
 {
     for (int i = 0; i < n->n_out; i++) {
         out[i] = NULL;
         if (n->op->traits & MS_OUT_BY_KERNEL)
             continue;
-        out[i] = must(ms_tensor_new(f[i].dtype, &f[i].shape));
+        out[i] = must(ms_tensor_new_as(f[i].dtype, l, &f[i].shape));
         memset(out[i]->data, 0xff, out[i]->bytes);
     }
 }
@@ -343,14 +387,14 @@ static void call_pieces(struct call *call, uint64_t seed)
 
 static bool run_node(struct run *outer, const struct ms_kernel *k, const struct ms_node *node,
                      const struct ms_fact *fin, const struct ms_fact *fout,
-                     struct ms_tensor *const *in, struct ms_tensor **out, uint64_t split,
-                     struct ms_err *err)
+                     struct ms_tensor *const *in, enum ms_layout l, struct ms_tensor **out,
+                     uint64_t split, struct ms_err *err)
 {
     struct call call = {0};
 
     (void)outer;
     run_init(&call.run, err);
-    make_outputs(node, fout, out);
+    make_outputs(node, fout, l, out);
     bool ok = call_prepare(&call, k, node, fin, fout, err);
     if (ok) {
         call_size(&call, in, out);
@@ -374,6 +418,18 @@ static bool run_node(struct run *outer, const struct ms_kernel *k, const struct 
     return ok;
 }
 
+/* The operands of the node's blocked form, as new references. */
+static void blocked_inputs(const struct kt_case *c, const struct ms_kernel *k,
+                           struct ms_tensor **in)
+{
+    unsigned form = ms_node_blocked(c->node);
+
+    for (int i = 0; i < c->n_in; i++)
+        if (c->in[i])
+            in[i] = form & MS_BLOCKED_IN(i) ? kt_convert(c->in[i], kt_layout(k))
+                                            : ms_tensor_ref(c->in[i]);
+}
+
 bool kt_run(struct kt_case *c, const struct ms_kernel *k, uint64_t split, struct ms_tensor **out,
             struct ms_err *err)
 {
@@ -384,7 +440,25 @@ bool kt_run(struct kt_case *c, const struct ms_kernel *k, uint64_t split, struct
         if (c->kind[i] != KT_CONST)
             fin[i].value = NULL;
     }
-    return run_node(NULL, k, c->node, fin, c->fout, c->in, out, split, err);
+    if (!k->blocked && !c->blocked)
+        return run_node(NULL, k, c->node, fin, c->fout, c->in, MS_PLAIN, out, split, err);
+    struct ms_tensor *in[KT_MAX] = {0};
+    unsigned form = ms_node_blocked(c->node);
+    blocked_inputs(c, k, in);
+    bool ok = run_node(NULL, k, c->node, fin, c->fout, in,
+                       form & MS_BLOCKED_OUT ? kt_layout(k) : MS_PLAIN, out, split, err);
+    for (int i = 0; ok && (form & MS_BLOCKED_OUT) && i < c->node->n_out; i++) {
+        struct ms_tensor *y = out[i];
+        ok =
+            clean_padding(y) ||
+            ms_fail(err, MS_INTERNAL, "output %d: the padding's channels are not zero", i) == MS_OK;
+        out[i] = kt_convert(y, MS_PLAIN);
+        ms_tensor_unref(y);
+    }
+    if (!ok)
+        kt_drop(out, c->node->n_out);
+    kt_drop(in, c->n_in);
+    return ok;
 }
 
 int64_t kt_time(struct kt_case *c, const struct ms_kernel *k, int times, struct ms_err *err)
@@ -399,10 +473,21 @@ int64_t kt_time(struct kt_case *c, const struct ms_kernel *k, int times, struct 
         if (c->kind[i] != KT_CONST)
             fin[i].value = NULL;
     }
+    struct ms_tensor *in[KT_MAX] = {0};
+    for (int i = 0; i < c->n_in; i++)
+        in[i] = c->in[i] ? ms_tensor_ref(c->in[i]) : NULL;
+    if (k->blocked || c->blocked) {
+        kt_drop(in, c->n_in);
+        blocked_inputs(c, k, in);
+    }
     run_init(&call.run, err);
-    make_outputs(c->node, c->fout, out);
+    make_outputs(c->node, c->fout,
+                 (k->blocked || c->blocked) && (ms_node_blocked(c->node) & MS_BLOCKED_OUT)
+                     ? kt_layout(k)
+                     : MS_PLAIN,
+                 out);
     if (call_prepare(&call, k, c->node, fin, c->fout, err)) {
-        call_size(&call, c->in, out);
+        call_size(&call, in, out);
         call.task.scratch = must(ms_aligned_alloc(call.scratch + 64));
         call.task.last = call.units;
         for (int i = 0; i <= times; i++) {
@@ -415,6 +500,7 @@ int64_t kt_time(struct kt_case *c, const struct ms_kernel *k, int times, struct 
         ms_aligned_free(call.task.scratch, call.scratch + 64);
     }
     kt_drop(out, c->node->n_out);
+    kt_drop(in, c->n_in);
     ms_arena_done(&call.run.packed);
     return best;
 }
@@ -444,7 +530,7 @@ int kt_kernels(struct kt_case *c, const struct ms_kernel **list, int max)
     }
     for (const struct ms_kernel *k = c->node->op->kernels; k && k->name && n < max; k++)
         if ((k->dtypes & (1u << t)) && k->isa <= ms_cpu()->isa &&
-            (!k->applicable || k->applicable(&prep)))
+            (!k->blocked || ms_node_blocked(c->node)) && (!k->applicable || k->applicable(&prep)))
             list[n++] = k;
     return n;
 }
@@ -479,7 +565,7 @@ static bool eval_node(struct run *r, const struct ms_node *n, struct ms_tensor *
     if (n->op->traits & MS_VIEW) {
         out[0] = must(ms_tensor_new(in[0]->dtype, &fout[0].shape));
         memcpy(out[0]->data, in[0]->data, out[0]->bytes);
-    } else if (!run_node(r, kt_reference(n->op), n, fin, fout, in, out, 0, r->err)) {
+    } else if (!run_node(r, kt_reference(n->op), n, fin, fout, in, MS_PLAIN, out, 0, r->err)) {
         return false;
     }
     for (int i = 0; i < n->n_out; i++)

@@ -35,6 +35,7 @@ struct kt_case {
     uint64_t rng;
     double tol_abs, tol_rel; /* set by a generator to override its row's; 0 = not */
     double tol_floor;        /* allowed whatever the results: rounding of what cancelled out */
+    bool blocked;            /* kt_run: the blocked form, for kernels that serve both */
 };
 
 void kt_begin(struct kt_case *c, const char *op, int n_out, uint64_t seed);
@@ -64,6 +65,11 @@ int kt_kernels(struct kt_case *c, const struct ms_kernel **list, int max);
  * kernel failed, then false). Memory that a kernel must not rely on is filled with NaN patterns. */
 bool kt_run(struct kt_case *c, const struct ms_kernel *k, uint64_t split, struct ms_tensor **out,
             struct ms_err *err);
+/* Kernels of blocked tensors get and give those: operands are converted on the way in and out, and
+ * the channels of the padding must come out as zeros. The layout that k's instruction set has. */
+enum ms_layout kt_layout(const struct ms_kernel *k);
+/* The same values in another layout; a new reference. */
+struct ms_tensor *kt_convert(const struct ms_tensor *t, enum ms_layout l);
 /* As kt_run with everything prepared once, then run `times` times; the fastest in ns. -1: failed.
  */
 int64_t kt_time(struct kt_case *c, const struct ms_kernel *k, int times, struct ms_err *err);

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* blocked.c - rows of channel-blocked tensors, and pooling with them. */
+#include "kernels/blocked.h"
+
+#include "kernels/act.h"
+#include "kernels/pool.h"
+
+enum { MS_LRN_SIDES = 4 };
+
+#include "kernels/vec_avx2.h"
+#include "kernels/blocked.inc"
+#include "kernels/vec_avx512.h"
+#include "kernels/blocked.inc"
+
+const struct ms_blocked_fns *ms_blocked_fns(enum ms_isa isa)
+{
+    return isa == MS_ISA_AVX512 ? &v16_fns : &v8_fns;
+}
+
+size_t ms_blocked_units(const struct ms_task *t)
+{
+    return (size_t)t->out[0]->shape.dim[0] * ms_blocks(t->out[0]);
+}
+
+size_t ms_blocked_row_units(const struct ms_task *t)
+{
+    const struct ms_shape *s = &t->out[0]->shape;
+
+    return ms_blocked_units(t) * (s->rank == 4 ? (size_t)s->dim[2] : 1);
+}
+
+unsigned ms_pool_blocked(const struct ms_node *n)
+{
+    const struct ms_value *x = ms_in(n, 0);
+
+    return n->n_out == 1 && ms_blockable(x) && x->shape.rank <= 4 ? ms_blocked_same(n) : 0;
+}
+
+static void pool(const struct ms_task *t, const struct ms_blocked_fns *f, bool max)
+{
+    const struct ms_tensor *x = t->in[0], *y = t->out[0];
+    const bool pads = !max && ms_attr_int(t->node, "count_include_pad") != 0;
+    struct ms_window w;
+
+    if (ms_tensor_count(y) == 0)
+        return;
+    ms_pool_window(&w, t);
+    size_t rows = (size_t)w.out[1], ow = (size_t)w.out[2], blocks = ms_blocks(y);
+    for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
+        size_t nb = u / rows, have = ms_block_lanes(y, nb % blocks);
+        const float *from = (const float *)x->data + nb * ms_pixels(x) * f->lanes;
+        float *to = (float *)y->data + u * ow * f->lanes;
+        if (!max)
+            f->mean_row(from, &w, (int64_t)(u % rows), pads, to);
+        else
+            f->max_row(from, &w, (int64_t)(u % rows), to);
+        ms_block_clean(to, max ? ow : 0, f->lanes, have);
+    }
+}
+
+void ms_max_pool_blocked_avx512(const struct ms_task *t)
+{
+    pool(t, &v16_fns, true);
+}
+
+void ms_max_pool_blocked_avx2(const struct ms_task *t)
+{
+    pool(t, &v8_fns, true);
+}
+
+void ms_average_pool_blocked_avx512(const struct ms_task *t)
+{
+    pool(t, &v16_fns, false);
+}
+
+void ms_average_pool_blocked_avx2(const struct ms_task *t)
+{
+    pool(t, &v8_fns, false);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* blocked.h - rows of channel-blocked tensors: what the operators around convolutions do to one
+ * block of channels, for both vector widths.
+ *
+ * A block is [pixels][lanes]. Lanes beyond the last channel hold zeros and must be left so. */
+#ifndef MS_KERNELS_BLOCKED_H
+#define MS_KERNELS_BLOCKED_H
+
+#include <string.h>
+
+#include "ir/op.h"
+#include "kernels/window.h"
+
+struct ms_blocked_fns {
+    size_t lanes;
+    /* `have` planes of px floats, px apart, become n pixels of a block from p on; other lanes 0. */
+    void (*gather)(const float *x, size_t px, size_t have, float *y, size_t n);
+    /* And back: lanes [0, have). */
+    void (*scatter)(const float *x, float *y, size_t px, size_t have, size_t n);
+    /* An output row of a pool: `w`'s row o of a block; counts: what a mean divides by. */
+    void (*max_row)(const float *x, const struct ms_window *w, int64_t o, float *y);
+    void (*mean_row)(const float *x, const struct ms_window *w, int64_t o, bool pads, float *y);
+    void (*mean)(const float *x, size_t px, float *y);
+    /* y = clamp(x k + b) */
+    void (*affine)(const float *x, const float *k, const float *b, float lo, float hi, float *y,
+                   size_t px);
+    /* x / (bias + alpha sum of squares over `size` channels)^beta of block `b` of all channels. */
+    void (*lrn)(const float *x, size_t blocks, size_t b, size_t px, size_t from, size_t n,
+                int64_t size, float alpha, float beta, float bias, float *y);
+};
+const struct ms_blocked_fns *ms_blocked_fns(enum ms_isa isa); /* AVX2 or AVX-512 */
+
+/* Blocks of a tensor of that layout. */
+static inline size_t ms_blocks(const struct ms_tensor *t)
+{
+    return ms_layout_channels(t->layout, t->shape.dim[1]) / t->layout;
+}
+/* Channels of block b: the lanes in use. */
+static inline size_t ms_block_lanes(const struct ms_tensor *t, size_t b)
+{
+    size_t left = (size_t)t->shape.dim[1] - b * t->layout;
+
+    return left < t->layout ? left : t->layout;
+}
+static inline size_t ms_pixels(const struct ms_tensor *t)
+{
+    return ms_shape_span(&t->shape, 2, t->shape.rank);
+}
+/* Zeros in the lanes that are not in use, n pixels. */
+static inline void ms_block_clean(float *y, size_t n, size_t lanes, size_t have)
+{
+    for (size_t i = 0; have < lanes && i < n; i++)
+        memset(y + i * lanes + have, 0, (lanes - have) * sizeof *y);
+}
+
+/* Units: items x blocks of output 0; and times its rows (rank 4) or 1. */
+size_t ms_blocked_units(const struct ms_task *t);
+size_t ms_blocked_row_units(const struct ms_task *t);
+
+/* ms_op.blocked of pooling over the last two axes (or one), output 0 alone. */
+unsigned ms_pool_blocked(const struct ms_node *n);
+void ms_max_pool_blocked_avx512(const struct ms_task *t);
+void ms_max_pool_blocked_avx2(const struct ms_task *t);
+void ms_average_pool_blocked_avx512(const struct ms_task *t);
+void ms_average_pool_blocked_avx2(const struct ms_task *t);
+
+/* Two rows of a kernel list: NAME_blocked_avx512 and NAME_blocked_avx2. */
+#define MS_BLOCKED_KERNELS(name_, units_, fn_, ...)                                                \
+    {.name = name_ "_blocked_avx512",                                                              \
+     .dtypes = MS_BIT(F32),                                                                        \
+     .isa = MS_ISA_AVX512,                                                                         \
+     .blocked = true,                                                                              \
+     .units = units_,                                                                              \
+     .run = fn_##_avx512,                                                                          \
+     __VA_ARGS__},                                                                                 \
+    {                                                                                              \
+        .name = name_ "_blocked_avx2", .dtypes = MS_BIT(F32), .isa = MS_ISA_AVX2, .blocked = true, \
+        .units = units_, .run = fn_##_avx2, __VA_ARGS__                                            \
+    }
+#define MS_BLOCKED_RUNS(fn_)                                                                       \
+    static void fn_##_avx512(const struct ms_task *t)                                              \
+    {                                                                                              \
+        fn_(t, ms_blocked_fns(MS_ISA_AVX512));                                                     \
+    }                                                                                              \
+    static void fn_##_avx2(const struct ms_task *t)                                                \
+    {                                                                                              \
+        fn_(t, ms_blocked_fns(MS_ISA_AVX2));                                                       \
+    }
+
+#endif

@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conv_direct.c - convolution on channel-blocked tensors: sums stay in registers over all input
+ * channels and taps (conv_tile.h), nothing is gathered into a matrix.
+ *
+ * Work is cut into (item, band of output rows, group of one or two output blocks). A band's input
+ * is copied to scratch with a border of zeros, columns split by stride phase, so that the pixels of
+ * a tile are neighbours whatever stride and padding; without padding and stride it is read where it
+ * lies. A band is sized so that it stays in L2 while all groups of output channels meet it.
+ *
+ * Windows of one element see the band as one long row. Grouped convolutions sum over the input
+ * channels that their output blocks need; where a block straddles two groups, weights are zero for
+ * what is not its own. Few input channels in plain layout (the first layer of a network) are read
+ * as they are: then channels are taps too. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "kernels/conv.h"
+#include "kernels/conv_tile.h"
+
+/* Groups of output blocks as prepare packs them. */
+struct group {
+    struct ms_conv_reach reach;
+    size_t from;   /* first block of input channels */
+    size_t weight; /* where its weights begin, in floats */
+    size_t nv;
+};
+
+struct state {
+    size_t groups;
+    const struct group *group;
+    const float *bias; /* padded to whole blocks */
+    const float *w;
+};
+
+static size_t width_of(enum ms_isa isa)
+{
+    return isa == MS_ISA_AVX512 ? 16 : 8;
+}
+
+/* ---- which nodes ---- */
+
+enum { PLAIN_CHANNELS = 4 }; /* up to so many input channels are read as plain planes */
+
+static bool constant_or_absent(const struct ms_node *n, int i)
+{
+    return !ms_in(n, i) || ms_in_const(n, i);
+}
+
+static bool plain_input(const struct ms_shape *w, int64_t groups)
+{
+    return groups == 1 && w->dim[1] <= PLAIN_CHANNELS;
+}
+
+/* Input blocks that one group of output channels [o, end) sums over, in channels. */
+static void reach_of(int64_t o, int64_t end, int64_t icg, int64_t ocg, size_t *lo, size_t *hi)
+{
+    *lo = (size_t)(o / ocg * icg);
+    *hi = (size_t)(((end - 1) / ocg + 1) * icg);
+}
+
+/* Products done for one that counts, when outputs are taken 32 at a time. */
+static double waste(const struct ms_shape *w, int64_t groups)
+{
+    int64_t oc = w->dim[0], icg = w->dim[1], ocg = oc / groups;
+    double done = 0;
+
+    for (int64_t o = 0; o < oc; o += 32) {
+        size_t lo, hi;
+        reach_of(o, o + 32 < oc ? o + 32 : oc, icg, ocg, &lo, &hi);
+        done += 32.0 * (double)(hi - lo);
+    }
+    return done / ((double)oc * (double)icg);
+}
+
+unsigned ms_conv_blocked(const struct ms_node *n)
+{
+    const struct ms_value *x = ms_in(n, 0), *r = ms_in(n, 3);
+    const struct ms_tensor *w = ms_in_const(n, 1);
+    int64_t groups = ms_attr_int(n, "group");
+    unsigned form = MS_BLOCKED_OUT | MS_BLOCKED_IN(0);
+
+    if (!ms_blockable(x) || !w || w->dtype != MS_F32 || w->shape.rank != x->shape.rank ||
+        w->shape.rank > 4 || !constant_or_absent(n, 2) || (r && !ms_blockable(r)))
+        return 0;
+    if (ms_tensor_count(w) == 0 || groups < 1 || w->shape.dim[0] % groups != 0 ||
+        x->shape.dim[1] != w->shape.dim[1] * groups)
+        return 0;
+    if (r)
+        form |= MS_BLOCKED_IN(3);
+    if (groups > 1 && w->shape.dim[1] == 1 && w->shape.dim[0] == groups)
+        return w->shape.rank == 3 || w->shape.dim[2] <= 64 ? form : 0; /* depthwise */
+    if (plain_input(&w->shape, groups))
+        return form & ~MS_BLOCKED_IN(0);
+    return groups == 1 || waste(&w->shape, groups) <= 3 ? form : 0;
+}
+
+bool ms_conv_direct_applicable(const struct ms_prep *p)
+{
+    const struct ms_shape *w = &p->in[1].shape;
+    int64_t groups = ms_attr_int(p->node, "group");
+
+    return !(groups > 1 && w->dim[1] == 1 && w->dim[0] == groups);
+}
+
+/* ---- packing ---- */
+
+struct packer {
+    const float *w; /* as the model has them: [oc][icg][tap] */
+    int64_t oc, icg, ocg;
+    size_t taps, vl;
+};
+
+/* Weights of all outputs of a group for one channel and tap. */
+static void pack_lanes(const struct packer *p, size_t o, size_t lanes, size_t channel, size_t tap,
+                       float *to)
+{
+    for (size_t l = 0; l < lanes; l++, o++) {
+        int64_t i = (int64_t)channel - (int64_t)o / p->ocg * p->icg;
+        bool own = (int64_t)o < p->oc && i >= 0 && i < p->icg;
+        to[l] = own ? p->w[(o * (size_t)p->icg + (size_t)i) * p->taps + tap] : 0.0f;
+    }
+}
+
+static void pack_group(const struct packer *p, const struct group *g, size_t o, float *to)
+{
+    size_t lanes = g->nv * p->vl;
+
+    for (size_t b = 0; b < g->reach.blocks; b++) {
+        size_t from = b ? 0 : g->reach.first, end = b + 1 < g->reach.blocks ? p->vl : g->reach.last;
+        for (size_t t = 0; t < p->taps; t++)
+            for (size_t i = from; i < end; i++, to += lanes)
+                pack_lanes(p, o, lanes, (g->from + b) * p->vl + i, t, to);
+    }
+}
+
+/* Sizes of the groups; returns the floats of all weights, 0 on overflow. */
+static size_t lay_out(const struct packer *p, struct group *group, size_t groups)
+{
+    size_t total = 0, each;
+
+    for (size_t g = 0; g < groups; g++) {
+        size_t o = g * MS_CONV_NV * p->vl, end = o + MS_CONV_NV * p->vl, lo, hi;
+        if (end > (size_t)p->oc)
+            end = (size_t)p->oc;
+        reach_of((int64_t)o, (int64_t)end, p->icg, p->ocg, &lo, &hi);
+        struct group *s = &group[g];
+        s->nv = (end - o + p->vl - 1) / p->vl;
+        s->from = lo / p->vl;
+        s->reach.blocks = (hi + p->vl - 1) / p->vl - s->from;
+        s->reach.first = lo % p->vl;
+        s->reach.last = hi - (s->from + s->reach.blocks - 1) * p->vl;
+        s->weight = total;
+        if (!ms_mul((hi - lo) * p->taps, s->nv * p->vl, &each) || !ms_add(total, each, &total))
+            return 0;
+    }
+    return total;
+}
+
+static ms_code prepare(const struct ms_prep *p, enum ms_isa isa, const void **state,
+                       struct ms_err *err)
+{
+    const struct ms_tensor *wt = p->in[1].value;
+    const struct ms_tensor *bias = p->node->n_in > 2 ? p->in[2].value : NULL;
+    size_t vl = width_of(isa), oc = (size_t)wt->shape.dim[0], bytes;
+    struct packer pk = {.w = wt->data,
+                        .oc = (int64_t)oc,
+                        .icg = wt->shape.dim[1],
+                        .ocg = (int64_t)oc / ms_attr_int(p->node, "group"),
+                        .taps = ms_shape_span(&wt->shape, 2, wt->shape.rank),
+                        .vl = vl};
+    size_t groups = (oc + MS_CONV_NV * vl - 1) / (MS_CONV_NV * vl);
+    size_t room = ms_align64(sizeof(struct state)) + ms_align64(groups * sizeof(struct group));
+    struct state *s = p->alloc(p, room);
+
+    if (!s)
+        return ms_fail_oom(err, "packed weights", room);
+    struct group *group = (struct group *)((uint8_t *)s + ms_align64(sizeof *s));
+    size_t floats = lay_out(&pk, group, groups), padded = groups * MS_CONV_NV * vl;
+    float *w = NULL;
+    if (floats && ms_add(floats, padded, &bytes) && ms_mul(bytes, sizeof(float), &bytes))
+        w = p->alloc(p, bytes);
+    if (!w)
+        return ms_fail_oom(err, "packed weights", floats * sizeof(float));
+    for (size_t g = 0; g < groups; g++)
+        pack_group(&pk, &group[g], g * MS_CONV_NV * vl, w + group[g].weight);
+    float *b = w + floats;
+    memset(b, 0, padded * sizeof *b);
+    if (bias)
+        memcpy(b, bias->data, oc * sizeof *b);
+    *s = (struct state){.groups = groups, .group = group, .bias = b, .w = w};
+    *state = s;
+    return MS_OK;
+}
+
+ms_code ms_conv_direct_prepare_avx512(const struct ms_prep *p, const void **state,
+                                      struct ms_err *err)
+{
+    return prepare(p, MS_ISA_AVX512, state, err);
+}
+
+ms_code ms_conv_direct_prepare_avx2(const struct ms_prep *p, const void **state, struct ms_err *err)
+{
+    return prepare(p, MS_ISA_AVX2, state, err);
+}
+
+/* ---- the cut of a call ---- */
+
+struct plan {
+    struct ms_conv c;
+    const struct state *s;
+    size_t vl;     /* floats of a pixel of a block */
+    bool plain;    /* x is plain */
+    bool copies;   /* bands go to scratch */
+    size_t planes; /* of x: blocks, or channels when plain */
+    size_t px;     /* floats of a pixel of x */
+    size_t phases; /* of columns, in scratch */
+    size_t pitch;  /* pixels of a row of one phase; of x itself without copies */
+    size_t step;   /* rows of the band (or of x) from one output row to the next */
+    size_t band;   /* output rows done at once */
+    size_t bands;  /* of an item */
+    size_t rows;   /* input rows of a band in scratch */
+    size_t plane;  /* floats of a plane of the band */
+    size_t n_taps; /* entries of the table */
+};
+
+static size_t l2_bytes(void)
+{
+    size_t l2 = ms_cpu()->l2;
+
+    return l2 < (256u << 10) ? 512u << 10 : l2;
+}
+
+/* Rows of scratch (or of x) that `band` output rows read. */
+static size_t rows_of(const struct plan *p, size_t band)
+{
+    const struct ms_window *w = &p->c.w;
+
+    if (p->copies && w->k[1] == 1)
+        return band;
+    return (band - 1) * (size_t)w->s[1] + (size_t)((w->k[1] - 1) * w->d[1]) + 1;
+}
+
+/* So many rows that the band takes half of L2, fewer if that leaves too little to share out. */
+static void cut_bands(struct plan *p)
+{
+    const struct ms_window *w = &p->c.w;
+    size_t oh = (size_t)w->out[1], row = p->planes * p->phases * p->pitch * p->px * sizeof(float);
+    size_t most = row ? l2_bytes() / 2 / row : 1, halo = rows_of(p, 1) - 1;
+
+    most = most > halo ? (most - halo) / p->step : 1;
+    most = most < 1 ? 1 : most > oh ? oh : most;
+    p->bands = (oh + most - 1) / most;
+    while (p->bands < oh && p->bands * p->s->groups * (size_t)p->c.n < 8)
+        p->bands *= 2;
+    p->band = (oh + p->bands - 1) / p->bands;
+    p->bands = (oh + p->band - 1) / p->band;
+}
+
+static bool plan_of(struct plan *p, const struct ms_task *t, enum ms_isa isa)
+{
+    const struct ms_window *w = &p->c.w;
+
+    ms_conv_of(&p->c, t);
+    p->s = t->state;
+    p->vl = width_of(isa);
+    p->plain = t->in[0]->layout == MS_PLAIN;
+    p->planes = p->plain ? (size_t)p->c.ic : ((size_t)p->c.ic + p->vl - 1) / p->vl;
+    p->px = p->plain ? 1 : p->vl;
+    p->copies = p->plain || w->s[2] != 1 || w->pb[1] || w->pb[2] || w->pe[1] || w->pe[2];
+    p->phases = p->copies && w->k[2] > 1 ? (size_t)w->s[2] : 1;
+    p->pitch = p->copies ? (size_t)w->out[2] + (size_t)((w->k[2] - 1) * w->d[2] / w->s[2])
+                         : (size_t)w->in[2];
+    p->step = p->copies && w->k[1] == 1 ? 1 : (size_t)w->s[1];
+    p->n_taps = (size_t)p->c.taps * (p->plain ? p->planes : 1);
+    cut_bands(p);
+    p->rows = rows_of(p, p->band);
+    p->plane = p->copies ? p->rows * p->phases * p->pitch * p->px : (size_t)p->c.in_px * p->px;
+    return true;
+}
+
+static bool scratch_of(const struct plan *p, size_t *taps, size_t *bytes)
+{
+    size_t band = 0;
+
+    if (!ms_mul(p->n_taps, sizeof(size_t), taps) ||
+        (p->copies && !ms_mul(p->plane, p->planes * sizeof(float), &band)))
+        return false;
+    *taps = ms_align64(*taps);
+    return ms_add(*taps, band, bytes);
+}
+
+static size_t units(const struct ms_task *t, enum ms_isa isa)
+{
+    struct plan p;
+
+    if (ms_tensor_count(t->out[0]) == 0)
+        return 0;
+    plan_of(&p, t, isa);
+    return (size_t)p.c.n * p.bands * p.s->groups;
+}
+
+static size_t scratch(const struct ms_task *t, enum ms_isa isa)
+{
+    struct plan p;
+    size_t taps, bytes;
+
+    if (ms_tensor_count(t->out[0]) == 0)
+        return 0;
+    plan_of(&p, t, isa);
+    return scratch_of(&p, &taps, &bytes) ? bytes : SIZE_MAX;
+}
+
+/* ---- the band ---- */
+
+/* One row of a plane: column j of phase f is input column j s + f - pb. */
+static void copy_row(const struct plan *p, const float *x, float *to)
+{
+    const struct ms_window *w = &p->c.w;
+    int64_t in = w->in[2], s = w->s[2], pitch = (int64_t)p->pitch;
+    size_t px = p->px;
+
+    for (int64_t f = 0; f < (int64_t)p->phases; f++, to += p->pitch * px) {
+        int64_t at = f - w->pb[2]; /* of column 0 */
+        int64_t from = at >= 0 ? 0 : (-at + s - 1) / s,
+                end = in - at <= 0 ? 0 : (in - at - 1) / s + 1;
+        end = end > pitch ? pitch : end;
+        from = from > end ? end : from;
+        memset(to, 0, (size_t)from * px * sizeof *to);
+        const float *src = x + (from * s + at) * (int64_t)px;
+        if (s == 1)
+            memcpy(to + (size_t)from * px, src, (size_t)(end - from) * px * sizeof *to);
+        else if (px == 1)
+            for (int64_t j = from; j < end; j++, src += s)
+                to[j] = *src;
+        else
+            for (int64_t j = from; j < end; j++, src += s * (int64_t)px)
+                memcpy(to + (size_t)j * px, src, px * sizeof *to);
+        memset(to + (size_t)end * px, 0, (size_t)(pitch - end) * px * sizeof *to);
+    }
+}
+
+/* The input rows of the band that begins at output row `oh`. */
+static void copy_band(const struct plan *p, const float *x, size_t oh, float *to)
+{
+    const struct ms_window *w = &p->c.w;
+    int64_t every = w->k[1] == 1 ? w->s[1] : 1, first = (int64_t)oh * w->s[1] - w->pb[1];
+    size_t row = p->phases * p->pitch * p->px, in_row = (size_t)w->in[2] * p->px;
+
+    for (size_t b = 0; b < p->planes; b++, x += (size_t)p->c.in_px * p->px)
+        for (size_t r = 0; r < p->rows; r++, to += row) {
+            int64_t from = first + (int64_t)r * every;
+            if (from < 0 || from >= w->in[1])
+                memset(to, 0, row * sizeof *to);
+            else
+                copy_row(p, x + (size_t)from * in_row, to);
+        }
+}
+
+static void fill_taps(const struct plan *p, size_t *tap)
+{
+    const struct ms_window *w = &p->c.w;
+
+    for (int64_t h = 0; h < w->k[1]; h++)
+        for (int64_t v = 0; v < w->k[2]; v++) {
+            size_t right = (size_t)(v * w->d[2]), s = p->copies ? (size_t)w->s[2] : 1;
+            size_t row = (size_t)(h * w->d[1]) * p->phases + (p->phases > 1 ? right % s : 0);
+            for (size_t c = 0; c < (p->plain ? p->planes : 1); c++)
+                *tap++ = c * p->plane + (row * p->pitch + right / s) * p->px;
+        }
+}
+
+/* ---- running ---- */
+
+struct call {
+    struct plan p;
+    struct ms_conv_tiling m;
+    struct ms_act act;
+    enum ms_isa isa;
+    bool clean; /* padding lanes have to be zeroed after the activation */
+};
+
+/* What a clamp in the tile cannot do. */
+static void finish(const struct call *c, const struct group *g, size_t block, float *y, size_t n)
+{
+    size_t vl = c->p.vl, oc = (size_t)c->p.c.oc;
+
+    for (size_t j = 0; j < g->nv; j++, y += c->m.y_block) {
+        if (c->act.more)
+            c->act.row(y, y, n * vl, c->act.a, c->act.b);
+        size_t have = oc - (block + j) * vl;
+        for (size_t i = 0; c->clean && have < vl && i < n; i++)
+            memset(y + i * vl + have, 0, (vl - have) * sizeof *y);
+    }
+}
+
+/* `n` neighbouring output pixels, cut evenly into tiles. */
+static void run_row(const struct call *c, const struct group *g, size_t block, const float *x,
+                    size_t n, const float *res, float *y)
+{
+    const struct plan *p = &c->p;
+    size_t max = ms_conv_tile_max(c->isa, g->nv), tiles = (n + max - 1) / max;
+    const float *w = p->s->w + g->weight, *bias = p->s->bias + block * p->vl;
+
+    for (size_t i = 0, done = 0; i < tiles; i++) {
+        size_t mr = n / tiles + (i < n % tiles);
+        ms_conv_tile(c->isa, g->nv, mr, p->plain)(&c->m, &g->reach, x + done * p->px, w, bias,
+                                                  res ? res + done * p->vl : NULL,
+                                                  y + done * p->vl);
+        done += mr;
+    }
+    if (c->act.more || c->clean)
+        finish(c, g, block, y, n);
+}
+
+static void run_group(const struct call *c, size_t n, size_t oh, size_t gi, const float *band)
+{
+    const struct plan *p = &c->p;
+    const struct group *g = &p->s->group[gi];
+    size_t rows = (size_t)p->c.w.out[1] - oh, ow = (size_t)p->c.w.out[2], block = gi * MS_CONV_NV;
+    size_t blocks = ((size_t)p->c.oc + p->vl - 1) / p->vl;
+    size_t at = ((n * blocks + block) * (size_t)p->c.out_px + oh * ow) * p->vl;
+    const float *res = p->c.res ? (const float *)p->c.res + at : NULL;
+    float *y = (float *)p->c.y + at;
+
+    rows = rows < p->band ? rows : p->band;
+    if (!p->plain)
+        band += g->from * p->plane;
+    if (p->pitch == ow && p->step == 1 && p->c.taps == 1) { /* one long row */
+        ow *= rows;
+        rows = 1;
+    }
+    for (size_t r = 0; r < rows; r++) {
+        run_row(c, g, block, band, ow, res, y);
+        band += p->step * p->phases * p->pitch * p->px;
+        res = res ? res + ow * p->vl : NULL;
+        y += ow * p->vl;
+    }
+}
+
+static void run(const struct ms_task *t, enum ms_isa isa)
+{
+    struct call c = {.isa = isa, .act = ms_act_of_node(t->node, isa)};
+    struct plan *p = &c.p;
+    size_t taps, bytes, have = SIZE_MAX;
+
+    if (ms_tensor_count(t->out[0]) == 0)
+        return;
+    plan_of(p, t, isa);
+    if (!scratch_of(p, &taps, &bytes))
+        return;
+    size_t *tap = t->scratch;
+    float *band = (float *)(void *)((uint8_t *)t->scratch + taps);
+    fill_taps(p, tap);
+    c.m = (struct ms_conv_tiling){.tap = tap,
+                                  .taps = p->n_taps,
+                                  .x_block = p->plane,
+                                  .y_block = (size_t)p->c.out_px * p->vl,
+                                  .lo = c.act.lo,
+                                  .hi = c.act.hi};
+    c.clean = (size_t)p->c.oc % p->vl != 0 && ms_act_ref(&c.act, 0) != 0;
+    for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
+        size_t nb = u / p->s->groups, n = nb / p->bands, oh = nb % p->bands * p->band;
+        const float *x = (const float *)p->c.x + n * p->planes * (size_t)p->c.in_px * p->px;
+        if (p->copies && nb != have)
+            copy_band(p, x, oh, band);
+        have = nb;
+        if (!p->copies)
+            x += oh * p->step * (size_t)p->c.w.in[2] * p->px;
+        run_group(&c, n, oh, u % p->s->groups, p->copies ? band : x);
+    }
+}
+
+size_t ms_conv_direct_units_avx512(const struct ms_task *t)
+{
+    return units(t, MS_ISA_AVX512);
+}
+
+size_t ms_conv_direct_units_avx2(const struct ms_task *t)
+{
+    return units(t, MS_ISA_AVX2);
+}
+
+size_t ms_conv_direct_scratch_avx512(const struct ms_task *t)
+{
+    return scratch(t, MS_ISA_AVX512);
+}
+
+size_t ms_conv_direct_scratch_avx2(const struct ms_task *t)
+{
+    return scratch(t, MS_ISA_AVX2);
+}
+
+void ms_conv_direct_avx512(const struct ms_task *t)
+{
+    run(t, MS_ISA_AVX512);
+}
+
+void ms_conv_direct_avx2(const struct ms_task *t)
+{
+    run(t, MS_ISA_AVX2);
+}

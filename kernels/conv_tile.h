@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conv_tile.h - micro-kernels of blocked convolution: a few pixels of one or two blocks of output
+ * channels, all sums in registers from the first product to the one store.
+ *
+ *     y[j][p] = clamp(bias[j] + sum over blocks b, taps t, channels c of x[b][p at t][c]
+ * w[b][t][c][j]
+ *               + residual[j][p])
+ *
+ * x and y are channel-blocked, so neighbouring pixels lie one vector apart and every address is a
+ * base plus a constant. Weights are packed in the order in which they are used. */
+#ifndef MS_KERNELS_CONV_TILE_H
+#define MS_KERNELS_CONV_TILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/cpu.h"
+
+enum { MS_CONV_NV = 2 /* most blocks of output channels of a tile */, MS_CONV_MR = 14 };
+
+/* What the tiles of one call share. */
+struct ms_conv_tiling {
+    const size_t *tap; /* where a tap's element is, from its pixel's first one, in floats */
+    size_t taps;
+    size_t x_block, y_block; /* floats from one block of channels to the next */
+    float lo, hi;            /* clamp; -inf, inf: none */
+};
+
+/* The input channels that a tile sums over: whole blocks, but for the ends. */
+struct ms_conv_reach {
+    size_t blocks;
+    size_t first, last; /* channels [first, ...) of the first block, [..., last) of the last */
+};
+
+/* x: the first pixel's channel 0 of the first block; bias: one vector a block; res NULL or laid out
+ * like y. */
+typedef void (*ms_conv_tile_fn)(const struct ms_conv_tiling *m, const struct ms_conv_reach *k,
+                                const float *x, const float *w, const float *bias, const float *res,
+                                float *y);
+
+/* Most pixels of a tile of nv blocks. */
+size_t ms_conv_tile_max(enum ms_isa isa, size_t nv);
+/* The micro-kernel for mr pixels (1 to the maximum) and nv blocks (1 or 2). plain: x has pixels
+ * side by side, one float each, and the taps run over channels as well (reach is not used). */
+ms_conv_tile_fn ms_conv_tile(enum ms_isa isa, size_t nv, size_t mr, bool plain);
+
+#endif
