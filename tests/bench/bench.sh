@@ -10,9 +10,9 @@ mkdir -p "$build/bench"
 
 venv() {
     local v=$build/venv-bench
-    if [ ! -f "$v/.ready" ]; then
+    if [ ! -f "$v/.ready" ] || [ bench.sh -nt "$v/.ready" ]; then
         echo "making a Python environment for the peers ($v)"
-        python3 -m venv "$v" && "$v/bin/pip" install -q --disable-pip-version-check numpy==1.26.4 onnx==1.22.0 onnxruntime==1.32.0 && touch "$v/.ready" || exit 1
+        python3 -m venv "$v" && "$v/bin/pip" install -q --disable-pip-version-check numpy==1.26.4 onnx==1.22.0 onnxruntime==1.32.0 openvino==2026.4.1 && touch "$v/.ready" || exit 1
     fi
     python=$v/bin/python
 }
