@@ -211,10 +211,10 @@ static void end(struct ms_call *c)
     for (int i = 0; !c->reply.failed && i < c->reply.n; i++)
         out += c->reply.part[i].len;
     ms_server_stats_count(c->srv, c, out);
+    if (c->counted) /* before the answer: who has it may ask again at once */
+        atomic_fetch_sub(&c->srv->in_flight, 1);
     ms_call_ref(c);
     c->ops->end(c);
-    if (c->counted)
-        atomic_fetch_sub(&c->srv->in_flight, 1);
     ms_call_unref(c);
 }
 

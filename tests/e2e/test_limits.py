@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every bound of the options table that a request, a reply or a model can meet: it bites, with the right code."""
+import http.client
 import json
 import os
 import queue
@@ -102,6 +103,22 @@ class InFlight(Case):
                 q.put(None)
                 self.assertEqual(list(stream), [])
                 d.json("POST", "/v2/models/m/infer", {"inputs": [tensor()]})
+
+
+    def test_one_after_the_other(self):
+        """A request that was answered is in flight no more, however soon the next one comes."""
+        with harness.Daemon(*settings(limits__requests=1)) as d:
+            d.deploy("m", harness.identity())
+            body, rest = json.dumps({"inputs": [tensor()]}), http.client.HTTPConnection(d.http)
+            with grpc.insecure_channel(d.grpc) as c:
+                call, data = c.unary_unary(INFER), message().SerializeToString()
+                for _ in range(1500):
+                    rest.request("POST", "/v2/models/m/infer", body)
+                    answer = rest.getresponse()
+                    text = answer.read()
+                    self.assertEqual(answer.status, 200, text)
+                    call(data)
+            rest.close()
 
 
 class Models(Case):
