@@ -125,9 +125,10 @@ struct ms_prep {
     /* Bytes that live as long as the model and count against its budget, 64-byte aligned, not
      * zeroed; NULL when over the budget. Nothing to free by hand. */
     void *(*alloc)(const struct ms_prep *p, size_t bytes);
-    void *arg;   /* of alloc */
+    /* Bytes that alloc would still give; NULL = no bound. */
+    size_t (*room)(const struct ms_prep *p);
+    void *arg;   /* of alloc and room */
     int threads; /* workers of the pool, for blocking decisions that do not change results */
-    bool exact;  /* no algorithm that changes results beyond the order of sums */
 };
 
 struct ms_kernel {
@@ -137,10 +138,14 @@ struct ms_kernel {
     /* For nodes whose activations are blocked by the width of this isa; the others are for plain
      * ones. Kernels of MS_ANY_LAYOUT operators serve both. */
     bool blocked;
+    /* Rounds otherwise than sums of products do (Winograd): left out with numerics: exact; tests
+     * hold it to 1e-5 of the result's norm. */
+    bool inexact;
     /* Extra conditions; NULL = always. Must not depend on the batch: the choice is made once. */
     bool (*applicable)(const struct ms_prep *p);
-    /* Estimated nanoseconds of a call, or NULL. When the first kernel that fits has a price, the
-     * cheapest of those that fit and have one is taken. Must not depend on the batch either. */
+    /* Estimated cost of a call (any unit, the same for all kernels of the operator), or NULL. When
+     * the first kernel that fits has a price, the cheapest of those that fit and have one is taken.
+     * Must not depend on the batch either. */
     double (*price)(const struct ms_prep *p);
     /* Packs weights and digests attributes into *state (from p->alloc); NULL = none needed. When it
      * fails with RESOURCE_EXHAUSTED or UNIMPLEMENTED the next best kernel is tried. */

@@ -11,12 +11,37 @@
 #include "ir/op.h"
 #include "kernels/window.h"
 
+/* Where the lanes of a block come from: for each block of the source, which of its lanes go where.
+ */
+struct ms_lanes {
+    int n;
+    const float *x[16];
+    int32_t lane[16][16]; /* by lane of the result */
+    uint32_t mask[16];
+};
+/* Lane `to` of the result is lane `from` of the block x. */
+static inline void ms_lanes_add(struct ms_lanes *m, const float *x, size_t from, size_t to)
+{
+    int i = 0;
+
+    while (i < m->n && m->x[i] != x)
+        i++;
+    if (i == m->n)
+        m->x[m->n++] = x;
+    m->lane[i][to] = (int32_t)from;
+    m->mask[i] |= 1u << to;
+}
+
 struct ms_blocked_fns {
     size_t lanes;
+    /* px pixels of a block from others; lanes that nobody gives are 0. */
+    void (*mix)(const struct ms_lanes *m, float *y, size_t px);
     /* `have` planes of px floats, px apart, become n pixels of a block from p on; other lanes 0. */
     void (*gather)(const float *x, size_t px, size_t have, float *y, size_t n);
     /* And back: lanes [0, have). */
     void (*scatter)(const float *x, float *y, size_t px, size_t have, size_t n);
+    /* y[i] = x[2 i] */
+    void (*halve)(const float *x, float *y, size_t n);
     /* An output row of a pool: `w`'s row o of a block; counts: what a mean divides by. */
     void (*max_row)(const float *x, const struct ms_window *w, int64_t o, float *y);
     void (*mean_row)(const float *x, const struct ms_window *w, int64_t o, bool pads, float *y);
@@ -45,6 +70,12 @@ static inline size_t ms_block_lanes(const struct ms_tensor *t, size_t b)
 static inline size_t ms_pixels(const struct ms_tensor *t)
 {
     return ms_shape_span(&t->shape, 2, t->shape.rank);
+}
+/* The block of item n that channel c is in. */
+static inline const float *ms_channel_block(const struct ms_tensor *t, size_t n, size_t c)
+{
+    return (const float *)t->data +
+           (n * ms_blocks(t) + c / t->layout) * ms_pixels(t) * t->layout;
 }
 /* Zeros in the lanes that are not in use, n pixels. */
 static inline void ms_block_clean(float *y, size_t n, size_t lanes, size_t have)

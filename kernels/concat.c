@@ -61,47 +61,31 @@ static unsigned blocked(const struct ms_node *n)
     return form;
 }
 
-/* The lanes of block `to` from lane l on that input k has, beginning with its channel c. */
-static size_t copy_lanes(const struct ms_tensor *x, size_t n, size_t c, size_t px, float *to,
-                         size_t l, size_t b)
-{
-    size_t lanes = ms_block_lanes(x, c / b) - c % b;
-    const float *from = (const float *)x->data + ((n * ms_blocks(x) + c / b) * px) * b + c % b;
-
-    lanes = lanes < b - l ? lanes : b - l;
-    if (lanes == b) {
-        memcpy(to, from, px * b * sizeof *to);
-        return b;
-    }
-    for (size_t p = 0; p < px; p++, to += b, from += b)
-        for (size_t i = 0; i < lanes; i++)
-            to[l + i] = from[i];
-    return lanes;
-}
-
 /* Units: output blocks of all items. A block is one copy where boundaries of channels and blocks
  * agree. */
-static void run_blocked(const struct ms_task *t)
+static void blocks(const struct ms_task *t, const struct ms_blocked_fns *f)
 {
     const struct ms_tensor *y = t->out[0];
-    size_t b = y->layout, px = ms_pixels(y), blocks = ms_blocks(y);
+    size_t b = f->lanes, px = ms_pixels(y), n = ms_blocks(y);
 
     for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
         float *to = (float *)y->data + u * px * b;
-        size_t c = u % blocks * b, have = ms_block_lanes(y, u % blocks);
+        size_t c = u % n * b, have = ms_block_lanes(y, u % n);
+        struct ms_lanes m = {0};
         int k = 0;
-        for (; c >= (size_t)t->in[k]->shape.dim[1]; k++)
-            c -= (size_t)t->in[k]->shape.dim[1];
-        for (size_t l = 0; l < have;) {
-            size_t n = copy_lanes(t->in[k], u / blocks, c, px, to, l, b);
-            l += n;
-            c += n;
-            for (; k + 1 < t->n_in && c >= (size_t)t->in[k]->shape.dim[1]; k++)
+        for (size_t l = 0; l < have; l++, c++) {
+            for (; c >= (size_t)t->in[k]->shape.dim[1]; k++)
                 c -= (size_t)t->in[k]->shape.dim[1];
+            ms_lanes_add(&m, ms_channel_block(t->in[k], u / n, c), c % b, l);
         }
-        ms_block_clean(to, px, b, have);
+        if (m.n == 1 && m.lane[0][0] == 0 && m.lane[0][have - 1] == (int32_t)have - 1)
+            memcpy(to, m.x[0], px * b * sizeof *to); /* its padding, if any, is zero as well */
+        else
+            f->mix(&m, to, px);
     }
 }
+
+MS_BLOCKED_RUNS(blocks)
 
 static void join_contents(struct ms_infer *c)
 {
@@ -186,13 +170,10 @@ MS_OP(concat) = {
     .attrs = attrs,
     .infer = infer,
     .blocked = blocked,
-    .kernels = (const struct ms_kernel[]){{"concat_blocked_avx512", MS_BIT(F32), MS_ISA_AVX512,
-                                           .blocked = true, .units = ms_blocked_units,
-                                           .run = run_blocked},
-                                          {"concat_blocked_avx2", MS_BIT(F32), MS_ISA_AVX2,
-                                           .blocked = true, .units = ms_blocked_units,
-                                           .run = run_blocked},
-                                          {"concat", TYPES, MS_ISA_ANY, .units = ms_units_elements,
-                                           .run = run},
-                                          {0}},
+    .kernels =
+        (const struct ms_kernel[]){
+            MS_BLOCKED_KERNELS("concat", ms_blocked_units, blocks, ),
+            {"concat", TYPES, MS_ISA_ANY, .units = ms_units_elements, .run = run},
+            {0},
+        },
 };

@@ -182,13 +182,19 @@ static void run(const struct ms_task *t)
             .prepare = ms_conv_dw_blocked_prepare_##s_, .units = ms_conv_dw_blocked_units,         \
             .scratch = ms_conv_dw_blocked_scratch, .run = ms_conv_dw_blocked_##s_                  \
     }
-#define DIRECT(name_, isa_, s_)                                                                    \
+#define TILED(algorithm_, isa_, s_, applicable_, ...)                                              \
     {                                                                                              \
-        BLOCKED(name_, isa_),                                                                      \
-            .applicable = ms_conv_direct_applicable, .prepare = ms_conv_direct_prepare_##s_,       \
-            .units = ms_conv_direct_units_##s_, .scratch = ms_conv_direct_scratch_##s_,            \
-            .run = ms_conv_direct_##s_                                                             \
+        BLOCKED("conv_" #algorithm_ "_" #s_, isa_),                                                \
+            .applicable = applicable_, .price = ms_conv_price_##algorithm_##_##s_,                 \
+            .prepare = ms_conv_##algorithm_##_prepare_##s_,                                        \
+            .units = ms_conv_##algorithm_##_units_##s_,                                            \
+            .scratch = ms_conv_##algorithm_##_scratch_##s_, .run = ms_conv_##algorithm_##_##s_,    \
+            __VA_ARGS__                                                                            \
     }
+#define TILED_ALL(isa_, s_)                                                                        \
+    TILED(direct, isa_, s_, ms_conv_direct_applicable, ),                                          \
+        TILED(winograd4, isa_, s_, ms_conv_winograd_applicable, .inexact = true),                  \
+        TILED(winograd2, isa_, s_, ms_conv_winograd_applicable, .inexact = true)
 
 MS_OP(conv) = {
     .name = "Conv",
@@ -206,9 +212,9 @@ MS_OP(conv) = {
     .kernels =
         (const struct ms_kernel[]){
             DEPTHWISE("conv_depthwise_blocked_avx512", MS_ISA_AVX512, avx512),
-            DIRECT("conv_direct_avx512", MS_ISA_AVX512, avx512),
+            TILED_ALL(MS_ISA_AVX512, avx512),
             DEPTHWISE("conv_depthwise_blocked_avx2", MS_ISA_AVX2, avx2),
-            DIRECT("conv_direct_avx2", MS_ISA_AVX2, avx2),
+            TILED_ALL(MS_ISA_AVX2, avx2),
             {.name = "conv_depthwise_avx512",
              .dtypes = MS_BIT(F32),
              .isa = MS_ISA_AVX512,

@@ -44,13 +44,22 @@ unsigned ms_conv_blocked(const struct ms_node *n);
                                            struct ms_err *err);                                    \
     void ms_conv_##name_##_avx512(const struct ms_task *t);                                        \
     void ms_conv_##name_##_avx2(const struct ms_task *t)
+/* Cut into (band or block of tiles, output channels); conv_price.c has their prices. */
+#define MS_CONV_TILED(name_)                                                                       \
+    MS_CONV_KERNEL(name_);                                                                         \
+    size_t ms_conv_##name_##_units_avx512(const struct ms_task *t);                                \
+    size_t ms_conv_##name_##_units_avx2(const struct ms_task *t);                                  \
+    size_t ms_conv_##name_##_scratch_avx512(const struct ms_task *t);                              \
+    size_t ms_conv_##name_##_scratch_avx2(const struct ms_task *t);                                \
+    double ms_conv_price_##name_##_avx512(const struct ms_prep *p);                                \
+    double ms_conv_price_##name_##_avx2(const struct ms_prep *p)
 /* conv_direct.c: any convolution but depthwise. */
-MS_CONV_KERNEL(direct);
+MS_CONV_TILED(direct);
 bool ms_conv_direct_applicable(const struct ms_prep *p);
-size_t ms_conv_direct_units_avx512(const struct ms_task *t);
-size_t ms_conv_direct_units_avx2(const struct ms_task *t);
-size_t ms_conv_direct_scratch_avx512(const struct ms_task *t);
-size_t ms_conv_direct_scratch_avx2(const struct ms_task *t);
+/* conv_winograd.c: 3x3 at stride 1, tiles of 4x4 or 2x2 outputs. */
+MS_CONV_TILED(winograd4);
+MS_CONV_TILED(winograd2);
+bool ms_conv_winograd_applicable(const struct ms_prep *p);
 /* conv_depthwise_blocked.c */
 MS_CONV_KERNEL(dw_blocked);
 bool ms_conv_dw_blocked_applicable(const struct ms_prep *p);

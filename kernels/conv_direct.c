@@ -14,15 +14,16 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "kernels/blocked.h"
 #include "kernels/conv.h"
 #include "kernels/conv_tile.h"
 
 /* Groups of output blocks as prepare packs them. */
 struct group {
     struct ms_conv_reach reach;
+    size_t block, nv; /* output blocks */
     size_t from;   /* first block of input channels */
     size_t weight; /* where its weights begin, in floats */
-    size_t nv;
 };
 
 struct state {
@@ -58,16 +59,16 @@ static void reach_of(int64_t o, int64_t end, int64_t icg, int64_t ocg, size_t *l
     *hi = (size_t)(((end - 1) / ocg + 1) * icg);
 }
 
-/* Products done for one that counts, when outputs are taken 32 at a time. */
+/* Products done for one that counts, when outputs are taken 16 at a time. */
 static double waste(const struct ms_shape *w, int64_t groups)
 {
     int64_t oc = w->dim[0], icg = w->dim[1], ocg = oc / groups;
     double done = 0;
 
-    for (int64_t o = 0; o < oc; o += 32) {
+    for (int64_t o = 0; o < oc; o += 16) {
         size_t lo, hi;
-        reach_of(o, o + 32 < oc ? o + 32 : oc, icg, ocg, &lo, &hi);
-        done += 32.0 * (double)(hi - lo);
+        reach_of(o, o + 16 < oc ? o + 16 : oc, icg, ocg, &lo, &hi);
+        done += 16.0 * (double)(hi - lo);
     }
     return done / ((double)oc * (double)icg);
 }
@@ -133,25 +134,38 @@ static void pack_group(const struct packer *p, const struct group *g, size_t o, 
     }
 }
 
-/* Sizes of the groups; returns the floats of all weights, 0 on overflow. */
-static size_t lay_out(const struct packer *p, struct group *group, size_t groups)
+/* Input channels that blocks [block, block + nv) of the output sum over. */
+static size_t span_of(const struct packer *p, size_t block, size_t nv, size_t *lo, size_t *hi)
 {
-    size_t total = 0, each;
+    size_t o = block * p->vl, end = o + nv * p->vl;
 
-    for (size_t g = 0; g < groups; g++) {
-        size_t o = g * MS_CONV_NV * p->vl, end = o + MS_CONV_NV * p->vl, lo, hi;
-        if (end > (size_t)p->oc)
-            end = (size_t)p->oc;
-        reach_of((int64_t)o, (int64_t)end, p->icg, p->ocg, &lo, &hi);
-        struct group *s = &group[g];
-        s->nv = (end - o + p->vl - 1) / p->vl;
+    if (end > (size_t)p->oc)
+        end = (size_t)p->oc;
+    reach_of((int64_t)o, (int64_t)end, p->icg, p->ocg, lo, hi);
+    return *hi - *lo;
+}
+
+/* Cuts the output blocks into groups: pairs, but where a pair would sum over more than its halves
+ * do by themselves. Returns the floats of all weights, 0 on overflow. */
+static size_t lay_out(const struct packer *p, struct group *group, size_t *groups)
+{
+    size_t total = 0, each, lo, hi, blocks = ((size_t)p->oc + p->vl - 1) / p->vl;
+
+    *groups = 0;
+    for (size_t b = 0; b < blocks;) {
+        struct group *s = &group[(*groups)++];
+        *s = (struct group){.block = b, .nv = 1, .weight = total};
+        if (b + 1 < blocks && 2 * span_of(p, b, 2, &lo, &hi) <=
+                                  span_of(p, b, 1, &lo, &hi) + span_of(p, b + 1, 1, &lo, &hi))
+            s->nv = 2;
+        span_of(p, b, s->nv, &lo, &hi);
         s->from = lo / p->vl;
         s->reach.blocks = (hi + p->vl - 1) / p->vl - s->from;
         s->reach.first = lo % p->vl;
         s->reach.last = hi - (s->from + s->reach.blocks - 1) * p->vl;
-        s->weight = total;
         if (!ms_mul((hi - lo) * p->taps, s->nv * p->vl, &each) || !ms_add(total, each, &total))
             return 0;
+        b += s->nv;
     }
     return total;
 }
@@ -168,21 +182,21 @@ static ms_code prepare(const struct ms_prep *p, enum ms_isa isa, const void **st
                         .ocg = (int64_t)oc / ms_attr_int(p->node, "group"),
                         .taps = ms_shape_span(&wt->shape, 2, wt->shape.rank),
                         .vl = vl};
-    size_t groups = (oc + MS_CONV_NV * vl - 1) / (MS_CONV_NV * vl);
-    size_t room = ms_align64(sizeof(struct state)) + ms_align64(groups * sizeof(struct group));
+    size_t blocks = (oc + vl - 1) / vl, groups, padded = blocks * vl;
+    size_t room = ms_align64(sizeof(struct state)) + ms_align64(blocks * sizeof(struct group));
     struct state *s = p->alloc(p, room);
 
     if (!s)
         return ms_fail_oom(err, "packed weights", room);
     struct group *group = (struct group *)((uint8_t *)s + ms_align64(sizeof *s));
-    size_t floats = lay_out(&pk, group, groups), padded = groups * MS_CONV_NV * vl;
+    size_t floats = lay_out(&pk, group, &groups);
     float *w = NULL;
     if (floats && ms_add(floats, padded, &bytes) && ms_mul(bytes, sizeof(float), &bytes))
         w = p->alloc(p, bytes);
     if (!w)
         return ms_fail_oom(err, "packed weights", floats * sizeof(float));
     for (size_t g = 0; g < groups; g++)
-        pack_group(&pk, &group[g], g * MS_CONV_NV * vl, w + group[g].weight);
+        pack_group(&pk, &group[g], group[g].block * vl, w + group[g].weight);
     float *b = w + floats;
     memset(b, 0, padded * sizeof *b);
     if (bias)
@@ -208,6 +222,7 @@ ms_code ms_conv_direct_prepare_avx2(const struct ms_prep *p, const void **state,
 struct plan {
     struct ms_conv c;
     const struct state *s;
+    const struct ms_blocked_fns *rows_fns;
     size_t vl;     /* floats of a pixel of a block */
     bool plain;    /* x is plain */
     bool copies;   /* bands go to scratch */
@@ -262,6 +277,7 @@ static bool plan_of(struct plan *p, const struct ms_task *t, enum ms_isa isa)
 
     ms_conv_of(&p->c, t);
     p->s = t->state;
+    p->rows_fns = ms_blocked_fns(isa);
     p->vl = width_of(isa);
     p->plain = t->in[0]->layout == MS_PLAIN;
     p->planes = p->plain ? (size_t)p->c.ic : ((size_t)p->c.ic + p->vl - 1) / p->vl;
@@ -329,6 +345,8 @@ static void copy_row(const struct plan *p, const float *x, float *to)
         const float *src = x + (from * s + at) * (int64_t)px;
         if (s == 1)
             memcpy(to + (size_t)from * px, src, (size_t)(end - from) * px * sizeof *to);
+        else if (px == 1 && s == 2)
+            p->rows_fns->halve(src, to + from, (size_t)(end - from));
         else if (px == 1)
             for (int64_t j = from; j < end; j++, src += s)
                 to[j] = *src;
@@ -416,7 +434,7 @@ static void run_group(const struct call *c, size_t n, size_t oh, size_t gi, cons
 {
     const struct plan *p = &c->p;
     const struct group *g = &p->s->group[gi];
-    size_t rows = (size_t)p->c.w.out[1] - oh, ow = (size_t)p->c.w.out[2], block = gi * MS_CONV_NV;
+    size_t rows = (size_t)p->c.w.out[1] - oh, ow = (size_t)p->c.w.out[2], block = g->block;
     size_t blocks = ((size_t)p->c.oc + p->vl - 1) / p->vl;
     size_t at = ((n * blocks + block) * (size_t)p->c.out_px + oh * ow) * p->vl;
     const float *res = p->c.res ? (const float *)p->c.res + at : NULL;

@@ -16,7 +16,13 @@
 
 #include "base/cpu.h"
 
-enum { MS_CONV_NV = 2 /* most blocks of output channels of a tile */, MS_CONV_MR = 14 };
+enum {
+    MS_CONV_NV = 2, /* most blocks of output channels of a tile */
+    MS_CONV_MR = 14,
+    /* Weights are a stream that often comes from memory: asked for so many floats ahead, across the
+     * pages where hardware prefetchers stop. Beyond the end it is harmless. */
+    MS_CONV_AHEAD = 1024,
+};
 
 /* What the tiles of one call share. */
 struct ms_conv_tiling {

@@ -24,6 +24,7 @@
     MS_PASS(ms_pass_fuse_gelu)                                                                     \
     MS_PASS(ms_pass_fuse_hard_swish)                                                               \
     MS_PASS(ms_pass_fuse_swish)                                                                    \
+    MS_PASS(ms_pass_fuse_channel_shuffle)                                                          \
     MS_PASS(ms_pass_batchnorm_scale)                                                               \
     MS_PASS(ms_pass_conv_batchnorm)                                                                \
     MS_PASS(ms_pass_batchnorm_conv)                                                                \

@@ -54,6 +54,18 @@ static void *packed_alloc(const struct ms_prep *prep, size_t bytes)
     return b->data;
 }
 
+static size_t packed_room(const struct ms_prep *prep)
+{
+    const struct ms_packed *p = prep->arg;
+    size_t left = p->bytes < p->max ? p->max - p->bytes : 0;
+
+    for (const struct ms_account *a = p->account; a; a = a->parent) {
+        size_t total = atomic_load(&a->total), rest = total < a->budget ? a->budget - total : 0;
+        left = rest < left ? rest : left;
+    }
+    return left;
+}
+
 /* The dtype that kernels are listed by. */
 static enum ms_dtype lead_dtype(const struct ms_prep *p)
 {
@@ -78,7 +90,8 @@ static bool fits(const struct ms_kernel *k, const struct ms_prep *p, const struc
     enum ms_isa host = how->reference ? MS_ISA_ANY : ms_cpu()->isa;
     bool blocked = !how->reference && is_blocked(p->node);
 
-    if (k->isa > host || !(k->dtypes >> lead_dtype(p) & 1))
+    if ((k->inexact && (how->exact || how->reference)) || k->isa > host ||
+        !(k->dtypes >> lead_dtype(p) & 1))
         return false;
     if (k->blocked ? !blocked || k->isa != host : blocked && !(p->node->op->traits & MS_ANY_LAYOUT))
         return false;
@@ -121,9 +134,9 @@ ms_code ms_kernel_choose(const struct ms_node *n, const struct ms_fact *in,
                         .in = in,
                         .out = out,
                         .alloc = packed_alloc,
+                        .room = packed_room,
                         .arg = packed,
-                        .threads = how->threads,
-                        .exact = how->exact};
+                        .threads = how->threads};
     const struct ms_kernel *tried[MAX_TRIED];
     ms_code code = MS_OK;
 

@@ -23,7 +23,7 @@ void ms_packed_done(struct ms_packed *p);
 
 struct ms_choose {
     bool reference; /* the last kernel that runs everywhere, on plain tensors */
-    bool exact;     /* see struct ms_prep */
+    bool exact;     /* no kernel that is marked inexact */
     int threads;
 };
 

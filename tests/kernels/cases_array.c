@@ -62,7 +62,8 @@ static void gen_concat(struct kt_case *c)
         s = kt_shape(c, (int)kt_int(c, 3, 4), 1, 7);
         for (int i = 0; i < n; i++) {
             s.dim[1] = whole ? 16 * kt_int(c, 1, 3) : kt_int(c, 1, 40);
-            kt_in(c, kt_random(c, MS_F32, &s, -4, 4), KT_BATCHED);
+            struct ms_tensor *again = i > 0 && kt_int(c, 0, 5) == 0 ? c->in[i - 1] : NULL;
+            kt_in(c, again ? ms_tensor_ref(again) : kt_random(c, MS_F32, &s, -4, 4), KT_BATCHED);
         }
         ms_attr_set_int(c->node, "axis", kt_flip(c) ? 1 : 1 - s.rank);
         return;
@@ -72,6 +73,16 @@ static void gen_concat(struct kt_case *c)
         kt_in(c, kt_random(c, t, &s, -4, 4), KT_VALUE);
     }
     ms_attr_set_int(c->node, "axis", kt_flip(c) ? axis : axis - s.rank);
+}
+
+static void gen_channel_shuffle(struct kt_case *c)
+{
+    struct ms_shape s = some_shape(c, 2, 4);
+    const int64_t g = kt_int(c, 1, 6);
+
+    s.dim[1] = g * kt_int(c, 1, 20);
+    kt_in(c, kt_random(c, kt_int(c, 0, 2) ? MS_F32 : kt_dtype(c, MS_FIXED), &s, -4, 4), KT_BATCHED);
+    ms_attr_set_int(c->node, "group", g);
 }
 
 static void gen_split(struct kt_case *c)
@@ -539,6 +550,7 @@ KT_ROWS(array) = {
     {.op = "Trilu", .gen = gen_trilu},
     {.op = "EyeLike", .gen = gen_eye_like},
     {.op = "ReverseSequence", .gen = gen_reverse_sequence},
+    {.op = "ChannelShuffle", .gen = gen_channel_shuffle},
     {.op = "DepthToSpace", .gen = gen_depth_to_space},
     {.op = "SpaceToDepth", .gen = gen_space_to_depth},
     {.op = "Cast", .gen = gen_cast},

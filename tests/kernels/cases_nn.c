@@ -83,6 +83,14 @@ static void gen_conv(struct kt_case *c)
         w.dim[2] = w.dim[3] = kt_int(c, 1, deep ? 2 : 3) * 2 - 1;
     if (rank == 2 && kt_int(c, 0, 3) == 0)
         x.dim[3] = kt_int(c, 20, 75);
+    if (kt_int(c, 0, 300) == 0) { /* long sums, the hardest for tiled algorithms */
+        group = 1;
+        icg = 512;
+        ocg = 24;
+        w = ms_shape_make(0, 0, 3, 3);
+        x = ms_shape_make(1, 512, 8, 8);
+        rank = 2;
+    }
     x.dim[0] = kt_int(c, 1, 3);
     x.dim[1] = group * icg;
     w.dim[0] = group * ocg;
@@ -514,7 +522,9 @@ static bool bench_conv(struct kt_case *c, int i)
         {1, 32, 112, 32, 3, 1, 1, 32},  {1, 144, 56, 144, 3, 1, 1, 144},
         {1, 96, 112, 96, 3, 2, 1, 96},  {1, 384, 14, 384, 3, 1, 1, 384},
         {1, 960, 7, 960, 3, 1, 1, 960}, {1, 16, 112, 96, 1, 1, 0, 1},
-        {1, 320, 7, 1280, 1, 1, 0, 1},  {1, 240, 28, 240, 1, 1, 0, 3},
+        {1, 320, 7, 1280, 1, 1, 0, 1},  {1, 136, 28, 136, 1, 1, 0, 4},
+        {1, 24, 56, 112, 1, 1, 0, 4},   {1, 96, 56, 24, 1, 1, 0, 1},
+        {1, 3, 224, 24, 3, 2, 1, 1},    {1, 272, 14, 272, 1, 1, 0, 4},
     };
     if (i >= (int)(sizeof list / sizeof *list))
         return false;

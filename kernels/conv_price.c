@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conv_price.c - what a convolution would cost with each algorithm, to choose one a layer.
+ *
+ *     cycles = products / rate + bytes of intermediates / 16 + bytes of weights / 16
+ *
+ * The rate is one vector of multiply-adds a cycle. Weights come from far away, once a call, and are
+ * half hidden behind the products. Only the order of prices matters. Sizes that are not known at
+ * load count as 32; the batch counts as one. */
+#include "kernels/conv.h"
+
+struct sizes {
+    double ic, oc, h, w; /* channels padded to blocks; outputs */
+    double lanes;
+};
+
+static double known(int64_t d)
+{
+    return d > 0 ? (double)d : 32;
+}
+
+static struct sizes sizes_of(const struct ms_prep *p, int lanes)
+{
+    const struct ms_shape *w = &p->in[1].shape, *y = &p->out[0].shape;
+    struct sizes s = {.lanes = lanes, .h = 1, .w = known(y->dim[y->rank - 1])};
+
+    if (y->rank == 4)
+        s.h = known(y->dim[2]);
+    s.ic = (double)w->dim[1];
+    s.oc = (double)((w->dim[0] + lanes - 1) / lanes * lanes);
+    return s;
+}
+
+static double direct(const struct ms_prep *p, int lanes)
+{
+    const struct ms_shape *w = &p->in[1].shape;
+    const struct sizes s = sizes_of(p, lanes);
+    double taps = (double)ms_shape_span(w, 2, w->rank), products = s.ic * s.oc * taps;
+
+    return products * s.h * s.w / s.lanes + products * sizeof(float) / 16;
+}
+
+/* Tiles of m x m outputs. */
+static double winograd(const struct ms_prep *p, int lanes, int64_t m)
+{
+    const struct sizes s = sizes_of(p, lanes);
+    double nn = (double)((m + 2) * (m + 2)), filters = nn * s.ic * s.oc;
+    int64_t tiles = (((int64_t)s.h + m - 1) / m) * (((int64_t)s.w + m - 1) / m);
+
+    return filters * (double)tiles / s.lanes +
+           2 * nn * (double)tiles * (s.ic + s.oc) * sizeof(float) / 16 +
+           filters * sizeof(float) / 16;
+}
+
+double ms_conv_price_direct_avx512(const struct ms_prep *p)
+{
+    return direct(p, 16);
+}
+
+double ms_conv_price_direct_avx2(const struct ms_prep *p)
+{
+    return direct(p, 8);
+}
+
+double ms_conv_price_winograd4_avx512(const struct ms_prep *p)
+{
+    return winograd(p, 16, 4);
+}
+
+double ms_conv_price_winograd4_avx2(const struct ms_prep *p)
+{
+    return winograd(p, 8, 4);
+}
+
+double ms_conv_price_winograd2_avx512(const struct ms_prep *p)
+{
+    return winograd(p, 16, 2);
+}
+
+double ms_conv_price_winograd2_avx2(const struct ms_prep *p)
+{
+    return winograd(p, 8, 2);
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conv_winograd.c - 3x3 convolution at stride 1 with fewer products (Winograd's minimal filtering).
+ *
+ *     Y = A' [ (G g G') . (B' d B) ] A        for tiles of m x m outputs, n = m + 2
+ *
+ * A tile of n x n inputs d and a filter g become n^2 numbers each; those of all channels are
+ * multiplied as n^2 independent matrix products, and the inverse transform gives m x m outputs:
+ * 36 products instead of 144 for m = 4, 16 instead of 36 for m = 2. Matrices follow from n - 1
+ * finite points and infinity (Cook and Toom): 0, 1, -1, 1/2, -2 for m = 4, which lose about 1.6
+ * times less precision than 0, +-1, +-2; 0, 1, -1 for m = 2.
+ *
+ *     B' = [ 1 -3/2  -2  3/2 1 0 ;   G = [   1      0      0   ;   A' = [ 1 1  1   1   1 0 ;
+ *            0  -1  1/2  5/2 1 0 ;          1/3    1/3    1/3  ;          0 1 -1  1/2 -2 0 ;
+ *            0   1 -5/2  1/2 1 0 ;         -1/3    1/3   -1/3  ;          0 1  1  1/4  4 0 ;
+ *            0  -2   -1   2  1 0 ;        -16/15  -8/15  -4/15 ;          0 1 -1  1/8 -8 1 ]
+ *            0  1/2  -1 -1/2 1 0 ;         1/15   -2/15   4/15 ;
+ *            0   1 -3/2  -2 3/2 1 ]          0      0      1   ]
+ *
+ * G g G' is computed in double when the model is loaded. A unit is (item, block of tiles, group of
+ * one or two output blocks); the inputs of a block of tiles are transformed once for all groups
+ * that the same call does. Products run on the tiles of conv_tile.h: a transformed pixel is a
+ * pixel, a frequency an image of its own. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "kernels/conv.h"
+#include "kernels/conv_tile.h"
+
+#include "kernels/vec_avx2.h"
+#include "kernels/conv_winograd.inc"
+#include "kernels/vec_avx512.h"
+#include "kernels/conv_winograd.inc"
+
+enum { MAX_N = 6, MIN_BLOCK = 28, MAX_BLOCK = 64 };
+
+typedef void (*in_fn)(const float *x, size_t row, float *v, size_t apart);
+typedef void (*out_fn)(const float *m, size_t apart, const float *bias, const float *res, float *y,
+                       size_t row, size_t h, size_t w, float lo, float hi);
+
+/* One size of tile on one instruction set. */
+struct form {
+    enum ms_isa isa;
+    size_t vl, m;
+    in_fn in;
+    out_fn out;
+};
+
+static const struct form f4_avx512 = {MS_ISA_AVX512, 16, 4, v16_wino_in4, v16_wino_out4};
+static const struct form f4_avx2 = {MS_ISA_AVX2, 8, 4, v8_wino_in4, v8_wino_out4};
+static const struct form f2_avx512 = {MS_ISA_AVX512, 16, 2, v16_wino_in2, v16_wino_out2};
+static const struct form f2_avx2 = {MS_ISA_AVX2, 8, 2, v8_wino_in2, v8_wino_out2};
+
+struct state {
+    const float *u;    /* [group][frequency][ic][lanes of the group] */
+    const float *bias; /* padded to whole groups */
+};
+
+bool ms_conv_winograd_applicable(const struct ms_prep *p)
+{
+    const struct ms_shape *w = &p->in[1].shape;
+    const struct ms_node *n = p->node;
+
+    if (w->rank != 4 || w->dim[2] != 3 || w->dim[3] != 3 || w->dim[1] < 5 ||
+        ms_attr_int(n, "group") != 1)
+        return false;
+    for (int i = 0; i < 2; i++)
+        if (ms_attr_ints_at(n, "strides", i, 1) != 1 || ms_attr_ints_at(n, "dilations", i, 1) != 1)
+            return false;
+    return true;
+}
+
+/* ---- filters ---- */
+
+static const double g4[6][3] = {{1, 0, 0},
+                                {1.0 / 3, 1.0 / 3, 1.0 / 3},
+                                {-1.0 / 3, 1.0 / 3, -1.0 / 3},
+                                {-16.0 / 15, -8.0 / 15, -4.0 / 15},
+                                {1.0 / 15, -2.0 / 15, 4.0 / 15},
+                                {0, 0, 1}};
+static const double g2[4][3] = {{-1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
+
+/* u[i n + j] = (G g G')[i][j] */
+static void transform_filter(size_t m, const float *g, float *u)
+{
+    const double(*t)[3] = m == 4 ? g4 : g2;
+    double h[MAX_N][3];
+
+    for (size_t i = 0; i < m + 2; i++)
+        for (size_t j = 0; j < 3; j++)
+            h[i][j] =
+                t[i][0] * (double)g[j] + t[i][1] * (double)g[3 + j] + t[i][2] * (double)g[6 + j];
+    for (size_t i = 0; i < m + 2; i++)
+        for (size_t j = 0; j < m + 2; j++)
+            *u++ = (float)(h[i][0] * t[j][0] + h[i][1] * t[j][1] + h[i][2] * t[j][2]);
+}
+
+static ms_code prepare(const struct ms_prep *p, const struct form *f, const void **state,
+                       struct ms_err *err)
+{
+    const struct ms_tensor *wt = p->in[1].value;
+    const struct ms_tensor *bias = p->node->n_in > 2 ? p->in[2].value : NULL;
+    size_t oc = (size_t)wt->shape.dim[0], ic = (size_t)wt->shape.dim[1];
+    size_t blocks = (oc + f->vl - 1) / f->vl, lanes = blocks * f->vl;
+    size_t nn = (f->m + 2) * (f->m + 2), each = 0, bytes = 0;
+    bool ok = ms_mul(ic * nn, lanes, &each) && ms_add(each, lanes, &bytes) &&
+              ms_mul(bytes, sizeof(float), &bytes);
+    /* a generous share of the budget: other layers need their weights too */
+    if (!ok || (p->room && bytes > p->room(p) / 8))
+        return ms_fail(err, MS_RESOURCE_EXHAUSTED, "no room for transformed filters");
+    struct state *s = p->alloc(p, sizeof *s);
+    float *u = s ? p->alloc(p, bytes) : NULL;
+    if (!u)
+        return ms_fail_oom(err, "transformed filters", bytes);
+    float *b = u + each, one[MAX_N * MAX_N];
+    memset(u, 0, bytes);
+    for (size_t o = 0; o < oc; o++) {
+        size_t g = o / (MS_CONV_NV * f->vl), at = o % (MS_CONV_NV * f->vl);
+        size_t nv = blocks - g * MS_CONV_NV < MS_CONV_NV ? blocks - g * MS_CONV_NV : MS_CONV_NV;
+        float *to = u + g * MS_CONV_NV * f->vl * ic * nn + at;
+        for (size_t c = 0; c < ic; c++) {
+            transform_filter(f->m, (const float *)wt->data + (o * ic + c) * 9, one);
+            for (size_t k = 0; k < nn; k++)
+                to[(k * ic + c) * nv * f->vl] = one[k];
+        }
+    }
+    if (bias)
+        memcpy(b, bias->data, oc * sizeof *b);
+    *s = (struct state){.u = u, .bias = b};
+    *state = s;
+    return MS_OK;
+}
+
+/* ---- the cut of a call ---- */
+
+struct plan {
+    const struct form *f;
+    const struct state *s;
+    struct ms_conv c;
+    size_t icb, ocb, groups;
+    size_t nn;            /* frequencies */
+    size_t across, tiles; /* of a row, of an item */
+    size_t block, blocks; /* tiles done at once; so many of an item */
+    size_t v_apart;       /* floats between frequencies of the transformed input */
+    size_t m_apart;       /* and of the products */
+};
+
+/* Tiles of a block: their transformed inputs fill half of L2, but no fewer than keep a panel of
+ * filters busy. */
+static size_t block_of(const struct plan *p)
+{
+    size_t l2 = ms_cpu()->l2 < (256u << 10) ? 512u << 10 : ms_cpu()->l2;
+    size_t fit = l2 / 2 / (p->nn * p->icb * p->f->vl * sizeof(float));
+
+    return fit < MIN_BLOCK ? MIN_BLOCK : fit > MAX_BLOCK ? MAX_BLOCK : fit;
+}
+
+static void plan_of(struct plan *p, const struct ms_task *t, const struct form *f)
+{
+    size_t m = f->m, vl = f->vl;
+
+    ms_conv_of(&p->c, t);
+    p->f = f;
+    p->s = t->state;
+    p->icb = ((size_t)p->c.ic + vl - 1) / vl;
+    p->ocb = ((size_t)p->c.oc + vl - 1) / vl;
+    p->groups = (p->ocb + MS_CONV_NV - 1) / MS_CONV_NV;
+    p->nn = (m + 2) * (m + 2);
+    p->across = ((size_t)p->c.w.out[2] + m - 1) / m;
+    p->tiles = p->across * (((size_t)p->c.w.out[1] + m - 1) / m);
+    p->blocks = (p->tiles + block_of(p) - 1) / block_of(p);
+    p->block = (p->tiles + p->blocks - 1) / p->blocks;
+    p->blocks = (p->tiles + p->block - 1) / p->block;
+    /* an odd number of lines between frequencies spreads them over the sets of a cache */
+    p->v_apart = (p->icb * p->block | 1) * vl;
+    p->m_apart = (MS_CONV_NV * p->block | 1) * vl;
+}
+
+static size_t units(const struct ms_task *t, const struct form *f)
+{
+    struct plan p;
+
+    if (ms_tensor_count(t->out[0]) == 0)
+        return 0;
+    plan_of(&p, t, f);
+    return (size_t)p.c.n * p.blocks * p.groups;
+}
+
+static size_t scratch(const struct ms_task *t, const struct form *f)
+{
+    struct plan p;
+    size_t floats;
+
+    if (ms_tensor_count(t->out[0]) == 0)
+        return 0;
+    plan_of(&p, t, f);
+    if (!ms_add(p.v_apart, p.m_apart, &floats) || !ms_mul(floats, p.nn * sizeof(float), &floats))
+        return SIZE_MAX;
+    return floats;
+}
+
+/* ---- running ---- */
+
+/* The n x n inputs at (top, left) of a plane, zeros outside. */
+static const float *edge_tile(const struct plan *p, const float *x, int64_t top, int64_t left,
+                              float *tile)
+{
+    const struct ms_window *w = &p->c.w;
+    size_t n = p->f->m + 2, vl = p->f->vl;
+
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++, tile += vl) {
+            int64_t h = top + (int64_t)i, v = left + (int64_t)j;
+            if (h < 0 || h >= w->in[1] || v < 0 || v >= w->in[2])
+                memset(tile, 0, vl * sizeof *tile);
+            else
+                memcpy(tile, x + (h * w->in[2] + v) * (int64_t)vl, vl * sizeof *tile);
+        }
+    return tile - n * n * vl;
+}
+
+/* All channels of tiles [first, first + n) of an item. */
+static void transform_inputs(const struct plan *p, const float *x, size_t first, size_t n, float *v)
+{
+    const struct ms_window *w = &p->c.w;
+    size_t vl = p->f->vl, side = p->f->m + 2;
+    float edge[MAX_N * MAX_N * 16] __attribute__((aligned(64)));
+
+    for (size_t t = 0; t < n; t++) {
+        int64_t top = (int64_t)((first + t) / p->across * p->f->m) - w->pb[1];
+        int64_t left = (int64_t)((first + t) % p->across * p->f->m) - w->pb[2];
+        bool inside = top >= 0 && left >= 0 && top + (int64_t)side <= w->in[1] &&
+                      left + (int64_t)side <= w->in[2];
+        for (size_t b = 0; b < p->icb; b++) {
+            const float *plane = x + b * (size_t)p->c.in_px * vl;
+            float *to = v + (b * p->block + t) * vl;
+            if (inside)
+                p->f->in(plane + (top * w->in[2] + left) * (int64_t)vl, (size_t)w->in[2] * vl, to,
+                         p->v_apart);
+            else
+                p->f->in(edge_tile(p, plane, top, left, edge), side * vl, to, p->v_apart);
+        }
+    }
+}
+
+/* n^2 products of n_tiles pixels with a group's filters. */
+static void multiply(const struct plan *p, size_t g, size_t nv, size_t n_tiles, const float *v,
+                     float *m)
+{
+    static const float zeros[MS_CONV_NV * 16];
+    static const size_t tap[1];
+    size_t vl = p->f->vl, ic = (size_t)p->c.ic, max = ms_conv_tile_max(p->f->isa, nv);
+    size_t cuts = (n_tiles + max - 1) / max;
+    const struct ms_conv_reach reach = {p->icb, 0, ic - (p->icb - 1) * vl};
+    const struct ms_conv_tiling tiling = {.tap = tap,
+                                          .taps = 1,
+                                          .x_block = p->block * vl,
+                                          .y_block = p->block * vl,
+                                          .lo = -__builtin_inff(),
+                                          .hi = __builtin_inff()};
+    const float *u = p->s->u + g * MS_CONV_NV * vl * ic * p->nn;
+
+    for (size_t k = 0; k < p->nn; k++, u += ic * nv * vl)
+        for (size_t i = 0, at = 0; i < cuts; i++) {
+            size_t mr = n_tiles / cuts + (i < n_tiles % cuts);
+            ms_conv_tile(p->f->isa, nv, mr, false)(&tiling, &reach, v + k * p->v_apart + at * vl, u,
+                                                   zeros, NULL, m + k * p->m_apart + at * vl);
+            at += mr;
+        }
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Outputs of one block of channels for tiles [first, first + n). */
+static void transform_outputs(const struct plan *p, const struct ms_act *act, const float *m,
+                              size_t item, size_t block, size_t first, size_t n)
+{
+    const struct ms_window *w = &p->c.w;
+    size_t vl = p->f->vl, side = p->f->m, row = (size_t)w->out[2] * vl;
+    size_t plane = (item * p->ocb + block) * (size_t)p->c.out_px * vl;
+    size_t have = least((size_t)p->c.oc - block * vl, vl);
+    bool clean = have < vl && ms_act_ref(act, 0) != 0;
+
+    for (size_t t = 0; t < n; t++) {
+        size_t top = (first + t) / p->across * side, left = (first + t) % p->across * side;
+        size_t h = least((size_t)w->out[1] - top, side), v = least((size_t)w->out[2] - left, side);
+        size_t at = plane + top * row + left * vl;
+        float *y = (float *)p->c.y + at;
+        p->f->out(m + t * vl, p->m_apart, p->s->bias + block * vl,
+                  p->c.res ? (const float *)p->c.res + at : NULL, y, row, h, v, act->lo, act->hi);
+        for (size_t i = 0; act->more && i < h; i++)
+            act->row(y + i * row, y + i * row, v * vl, act->a, act->b);
+        for (size_t i = 0; clean && i < h * v; i++)
+            memset(y + i / v * row + i % v * vl + have, 0, (vl - have) * sizeof *y);
+    }
+}
+
+static void run(const struct ms_task *t, const struct form *f)
+{
+    const struct ms_act act = ms_act_of_node(t->node, f->isa);
+    size_t have = SIZE_MAX;
+    struct plan p;
+
+    if (ms_tensor_count(t->out[0]) == 0)
+        return;
+    plan_of(&p, t, f);
+    float *v = t->scratch, *m = v + p.nn * p.v_apart;
+    for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
+        size_t nb = u / p.groups, g = u % p.groups, item = nb / p.blocks;
+        size_t first = nb % p.blocks * p.block, n = least(p.tiles - first, p.block);
+        size_t nv = least(p.ocb - g * MS_CONV_NV, MS_CONV_NV);
+        if (nb != have)
+            transform_inputs(&p, (const float *)p.c.x + item * p.icb * (size_t)p.c.in_px * p.f->vl,
+                             first, n, v);
+        have = nb;
+        multiply(&p, g, nv, n, v, m);
+        for (size_t j = 0; j < nv; j++)
+            transform_outputs(&p, &act, m + j * p.block * f->vl, item, g * MS_CONV_NV + j, first,
+                              n);
+    }
+}
+
+/* ---- what a record needs, by form ---- */
+
+#define WINOGRAD(m_, isa_)                                                                         \
+    ms_code ms_conv_winograd##m_##_prepare_##isa_(const struct ms_prep *p, const void **state,     \
+                                                  struct ms_err *err)                              \
+    {                                                                                              \
+        return prepare(p, &f##m_##_##isa_, state, err);                                            \
+    }                                                                                              \
+    size_t ms_conv_winograd##m_##_units_##isa_(const struct ms_task *t)                            \
+    {                                                                                              \
+        return units(t, &f##m_##_##isa_);                                                          \
+    }                                                                                              \
+    size_t ms_conv_winograd##m_##_scratch_##isa_(const struct ms_task *t)                          \
+    {                                                                                              \
+        return scratch(t, &f##m_##_##isa_);                                                        \
+    }                                                                                              \
+    void ms_conv_winograd##m_##_##isa_(const struct ms_task *t)                                    \
+    {                                                                                              \
+        run(t, &f##m_##_##isa_);                                                                   \
+    }
+WINOGRAD(4, avx512)
+WINOGRAD(4, avx2)
+WINOGRAD(2, avx512)
+WINOGRAD(2, avx2)
