@@ -127,8 +127,9 @@ struct ms_prep {
     void *(*alloc)(const struct ms_prep *p, size_t bytes);
     /* Bytes that alloc would still give; NULL = no bound. */
     size_t (*room)(const struct ms_prep *p);
-    void *arg;   /* of alloc and room */
-    int threads; /* workers of the pool, for blocking decisions that do not change results */
+    void *arg;        /* of alloc and room */
+    size_t workspace; /* most bytes of scratch a call may ask for; 0 = no bound */
+    int threads;      /* workers of the pool, for blocking decisions that do not change results */
 };
 
 struct ms_kernel {

@@ -74,8 +74,7 @@ static inline size_t ms_pixels(const struct ms_tensor *t)
 /* The block of item n that channel c is in. */
 static inline const float *ms_channel_block(const struct ms_tensor *t, size_t n, size_t c)
 {
-    return (const float *)t->data +
-           (n * ms_blocks(t) + c / t->layout) * ms_pixels(t) * t->layout;
+    return (const float *)t->data + (n * ms_blocks(t) + c / t->layout) * ms_pixels(t) * t->layout;
 }
 /* Zeros in the lanes that are not in use, n pixels. */
 static inline void ms_block_clean(float *y, size_t n, size_t lanes, size_t have)

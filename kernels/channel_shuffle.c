@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* channel_shuffle.c - ChannelShuffle (own operator): the channels of g groups are dealt out in turn.
+/* channel_shuffle.c - ChannelShuffle (own operator): the channels of g groups are dealt out in
+ * turn.
  *
  *     y[n, j g + i] = x[n, i (C / g) + j]
  *

@@ -22,8 +22,8 @@
 struct group {
     struct ms_conv_reach reach;
     size_t block, nv; /* output blocks */
-    size_t from;   /* first block of input channels */
-    size_t weight; /* where its weights begin, in floats */
+    size_t from;      /* first block of input channels */
+    size_t weight;    /* where its weights begin, in floats */
 };
 
 struct state {

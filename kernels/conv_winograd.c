@@ -59,9 +59,11 @@ bool ms_conv_winograd_applicable(const struct ms_prep *p)
 {
     const struct ms_shape *w = &p->in[1].shape;
     const struct ms_node *n = p->node;
+    /* the most that scratch() of any form can ask for */
+    const double scratch = (double)(w->dim[1] + 64) * MAX_N * MAX_N * (MAX_BLOCK + 1) * 4;
 
     if (w->rank != 4 || w->dim[2] != 3 || w->dim[3] != 3 || w->dim[1] < 5 ||
-        ms_attr_int(n, "group") != 1)
+        ms_attr_int(n, "group") != 1 || (p->workspace && scratch > (double)p->workspace))
         return false;
     for (int i = 0; i < 2; i++)
         if (ms_attr_ints_at(n, "strides", i, 1) != 1 || ms_attr_ints_at(n, "dilations", i, 1) != 1)

@@ -3,7 +3,8 @@
  *
  *     Reshape [N, g, C/g, H, W] -> Transpose [0, 2, 1, 3, 4] -> Reshape [N, C, H, W]
  *
- * As one operator it has a blocked form, so that a network of grouped convolutions stays blocked. */
+ * As one operator it has a blocked form, so that a network of grouped convolutions stays blocked.
+ */
 #include "passes/rewrite.h"
 
 static bool swaps_groups(const struct ms_node *turn)

@@ -136,6 +136,7 @@ ms_code ms_kernel_choose(const struct ms_node *n, const struct ms_fact *in,
                         .alloc = packed_alloc,
                         .room = packed_room,
                         .arg = packed,
+                        .workspace = how->workspace,
                         .threads = how->threads};
     const struct ms_kernel *tried[MAX_TRIED];
     ms_code code = MS_OK;

@@ -22,8 +22,9 @@ void ms_packed_init(struct ms_packed *p, struct ms_account *account, size_t max)
 void ms_packed_done(struct ms_packed *p);
 
 struct ms_choose {
-    bool reference; /* the last kernel that runs everywhere, on plain tensors */
-    bool exact;     /* no kernel that is marked inexact */
+    bool reference;   /* the last kernel that runs everywhere, on plain tensors */
+    bool exact;       /* no kernel that is marked inexact */
+    size_t workspace; /* see struct ms_prep */
     int threads;
 };
 

@@ -71,7 +71,9 @@ static ms_code choose(struct ms_part *part, struct ms_node *n, const struct ms_p
         fact[n->n_in + i] = ms_value_fact(n->out[i]);
     if (code == MS_OK)
         code = ms_kernel_choose(n, fact, fact + n->n_in,
-                                &(struct ms_choose){.threads = o->threads, .exact = o->exact},
+                                &(struct ms_choose){.threads = o->threads,
+                                                    .workspace = o->max_workspace,
+                                                    .exact = o->exact},
                                 &p->packed, &part->choice[n->id], err);
     ms_arena_done(&a);
     return code;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_model.c - models loaded from text and run at once. */
 #include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -67,9 +69,88 @@ START_TEST(bad_inputs)
 }
 END_TEST
 
+/* A 3x3 convolution of 32 channels, as text. */
+static char *conv_text(void)
+{
+    enum { WEIGHTS = 32 * 32 * 9 };
+    char *text = malloc(WEIGHTS * 16 + 1000), *p = text;
+
+    p += sprintf(p, "graph \"g\" (%%x: f32[N,32,24,24]) {\n  %%w = const f32[32,32,3,3] {");
+    for (int i = 0; i < WEIGHTS; i++)
+        p += sprintf(p, "%s%.4f", i ? ", " : "", (double)(i * 7919 % 2003) / 10000 - 0.1);
+    sprintf(p, "}\n  %%y = Conv(%%x, %%w) {pads=[1,1,1,1]}\n  return %%y\n}\n");
+    return text;
+}
+
+/* Name of the kernel that the convolution got; its result in *y. */
+static void run_conv(bool exact, size_t workspace, size_t budget, char name[64],
+                     struct ms_tensor **y)
+{
+    struct ms_engine_opts eo;
+    struct ms_model_opts mo;
+    struct ms_profile profile = {0};
+    struct ms_engine *e;
+    struct ms_err err = {0};
+    char *text = conv_text();
+
+    ms_engine_opts_init(&eo);
+    eo.threads = 1;
+    eo.exact = exact;
+    eo.max_workspace_bytes = workspace;
+    ck_assert_int_eq(ms_engine_new(&eo, &e, NULL), MS_OK);
+    ms_model_opts_init(&mo);
+    mo.name = "m";
+    mo.version = "1";
+    mo.memory_budget = budget;
+    struct ms_model *m = load_text(e, text, &mo, &err);
+    ck_assert_msg(m != NULL, "%s", err.text);
+    struct ms_tensor *x = random_of(1, 1, 32, 24, 24);
+    ck_assert_int_eq(ms_model_run(m, &x, y, 1, MS_NEVER, NULL, &profile, &err), MS_OK);
+    name[0] = '\0';
+    for (int i = 0; i < profile.n; i++)
+        if (ms_node_is(profile.steps[i].node, "Conv"))
+            snprintf(name, 64, "%s", profile.steps[i].kernel);
+    ms_profile_done(&profile);
+    ms_tensor_unref(x);
+    ms_model_unref(m);
+    ms_engine_free(e);
+    free(text);
+}
+
+/* Tiled algorithms are taken where they pay, and given up for exact numerics, small scratch, and
+ * budgets that have no room for transformed filters. The result stays. */
+START_TEST(algorithms)
+{
+    static const struct {
+        bool exact;
+        size_t workspace, budget;
+        bool tiled;
+    } cases[] = {{false, 0, 0, true},
+                 {true, 0, 0, false},
+                 {false, 400 << 10, 0, false},
+                 {false, 0, 400 << 10, false}};
+    struct ms_tensor *want, *y;
+    char name[64];
+
+    run_conv(true, 0, 0, name, &want);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        run_conv(cases[i].exact, cases[i].workspace, cases[i].budget, name, &y);
+        bool tiled = strstr(name, "winograd") != NULL;
+        ck_assert_msg(tiled == (cases[i].tiled && ms_cpu()->isa > MS_ISA_ANY), "case %zu: %s", i,
+                      name);
+        for (size_t k = 0; k < ms_tensor_count(want); k++)
+            ck_assert_double_eq_tol(ms_tensor_f64(y, k), ms_tensor_f64(want, k), 1e-5);
+        ms_tensor_unref(y);
+    }
+    ms_tensor_unref(want);
+}
+END_TEST
+
 TCase *model_tests(void)
 {
     TCase *c = tcase_create("model");
+
+    tcase_add_test(c, algorithms);
 
     tcase_add_test(c, small_graph);
     tcase_add_test(c, bad_inputs);
