@@ -27,6 +27,7 @@
 
 enum { EVENTS = 64, LISTENERS = 4, BUCKETS = 1024, ACCEPTS_A_ROUND = 64, NUDGES = 10 };
 #define LAST_BYTES (1 * MS_SEC)
+#define LEAVE_WITHIN (1 * MS_SEC) /* of a drain, for peers that wait for nothing */
 #define NUDGE_AFTER (20 * MS_MS)
 
 enum order { SERVE, QUIESCE, STOP };
@@ -47,9 +48,9 @@ struct ms_front {
     struct ms_relay *all, *turns, *dead;
     struct ms_relay *bucket[BUCKETS];
     int n;
-    int64_t next_look, until;
-    bool crowd; /* more connections wait to be accepted */
-    bool hurry; /* some connection has to be nudged */
+    int64_t next_look, until, quiet_since; /* ns; 0: not yet */
+    bool crowd;                            /* more connections wait to be accepted */
+    bool hurry;                            /* some connection has to be nudged */
     uint8_t *buffer;
 };
 
@@ -72,10 +73,10 @@ void ms_sockaddr_text(const struct sockaddr *sa, char out[80])
 }
 
 /* One form for both families: IPv4 as ::ffff:a.b.c.d. */
+static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
 static void remember_address(struct ms_relay *r, const struct sockaddr *sa)
 {
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
     if (sa->sa_family == AF_INET) {
         memcpy(r->address, mapped, 12);
         memcpy(r->address + 12, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, 4);
@@ -108,7 +109,10 @@ static void tell(struct ms_front *f, const struct ms_relay *r, enum ms_guard why
 
     atomic_fetch_add_explicit(&f->srv->stats->guard[f->protocol->stats][why], 1,
                               memory_order_relaxed);
-    inet_ntop(AF_INET6, r->address, host, sizeof host);
+    if (memcmp(r->address, mapped, sizeof mapped) == 0)
+        inet_ntop(AF_INET, r->address + sizeof mapped, host, sizeof host);
+    else
+        inet_ntop(AF_INET6, r->address, host, sizeof host);
     ms_log(MS_LOG_WARN, "guard",
            ms_log_fields(MS_LOG_TEXT("protocol", f->protocol->name), MS_LOG_TEXT("peer", host),
                          MS_LOG_NUM("port", r->port),
@@ -144,14 +148,23 @@ static void close_one(struct ms_front *f, struct ms_relay *r)
     atomic_store(&f->srv->stats->connections[f->protocol->stats], --f->n);
 }
 
+/* Counted before the peer can know. */
+static void refuse(struct ms_front *f, struct ms_relay *r, enum ms_guard why, int64_t now)
+{
+    tell(f, r, why);
+    ms_relay_refuse(r, why, now);
+}
+
 static void turn(struct ms_front *f, struct ms_relay *r, int64_t now)
 {
     struct ms_relay_side *server = &r->side[MS_SERVER_SIDE];
-    enum ms_guard before = r->refused;
-    enum ms_relay_end end = ms_relay_turn(r, f->buffer, now);
+    enum ms_guard why = MS_GUARD_OK;
+    enum ms_relay_end end = ms_relay_turn(r, f->buffer, now, &why);
 
-    if (r->refused != before)
-        tell(f, r, r->refused);
+    if (end == MS_RELAY_REFUSED) {
+        refuse(f, r, why, now);
+        end = ms_relay_turn(r, f->buffer, now, &why);
+    }
     if (end == MS_RELAY_OVER) {
         close_one(f, r);
         return;
@@ -308,9 +321,11 @@ static void look(struct ms_front *f, int64_t now)
         } else if (stuck && now - stuck > o->stall_timeout) {
             tell(f, r, MS_GUARD_STALL);
             close_one(f, r);
+        } else if (f->quiet_since && now - f->quiet_since > LEAVE_WITHIN && f->protocol->idle &&
+                   f->protocol->idle(&r->guard)) {
+            close_one(f, r);
         } else if (why != MS_GUARD_OK) {
-            tell(f, r, why);
-            ms_relay_refuse(r, why, now);
+            refuse(f, r, why, now);
         }
     }
 }
@@ -392,6 +407,8 @@ static enum order orders(struct ms_front *f, int64_t now)
     if (o == SERVE)
         return o;
     quiesce(f);
+    if (!f->quiet_since)
+        f->quiet_since = now;
     if (o == STOP && !f->until)
         f->until = now + LAST_BYTES;
     pthread_mutex_lock(&f->lock);
@@ -452,6 +469,8 @@ static ms_code prepare(struct ms_front *f, struct ms_err *err)
     e.data.u64 = 1;
     ok = ok && epoll_ctl(f->epoll, EPOLL_CTL_ADD, f->wake, &e) == 0;
     f->has_thread = ok && pthread_create(&f->thread, NULL, serve, f) == 0;
+    if (f->has_thread)
+        pthread_setname_np(f->thread, "ms-front");
     return f->has_thread ? MS_OK
                          : ms_fail(err, MS_UNAVAILABLE, "cannot start the thread of a listener");
 }

@@ -31,6 +31,8 @@ struct ms_front_protocol {
                             size_t *good);
     enum ms_guard (*server)(union ms_guard_state *s, const uint8_t *p, size_t n, int64_t now);
     enum ms_guard (*late)(const union ms_guard_state *s, int64_t now, int64_t limit);
+    /* Waits the peer for nothing? Then it does not hold up a drain. NULL: the server sees to it. */
+    bool (*idle)(const union ms_guard_state *s);
     size_t (*last_words)(const union ms_guard_state *s, enum ms_guard why, uint8_t out[512]);
     /* Gives the server its end of the pair; takes fd, false = it could not be served. */
     bool (*attach)(void *owner, int fd, const struct sockaddr *peer, socklen_t len);

@@ -48,7 +48,7 @@ static const struct {
     int32_t burst, per_second;
     enum ms_guard why;
 } budgets[MS_H2_BUDGETS] = {
-    [RESET] = {250, 25, MS_GUARD_RESETS},
+    [RESET] = {500, 100, MS_GUARD_RESETS},
     [PINGED] = {100, 10, MS_GUARD_PINGS},
     [SET] = {100, 10, MS_GUARD_SETTINGS},
     [UPDATE] = {2000, 200, MS_GUARD_WINDOW_UPDATES},

@@ -152,36 +152,32 @@ static bool drop(struct ms_relay *r, uint8_t *buffer)
     return true;
 }
 
-/* One direction. False: the connection is broken. *more: there is more to do at once. */
-static bool pump(struct ms_relay *r, int direction, uint8_t *buffer, int64_t now, bool *more)
+/* One direction. */
+static enum ms_relay_end pump(struct ms_relay *r, int direction, uint8_t *buffer, int64_t now,
+                              enum ms_guard *why)
 {
     struct ms_relay_side *from = &r->side[direction], *to = &r->side[!direction];
 
     for (int i = 0; i < READS_A_TURN; i++) {
         if (!flush(to, now))
-            return false;
+            return MS_RELAY_OVER;
         if (to->n_held || !from->readable || from->ended)
-            return true;
+            return MS_RELAY_GOES_ON;
         ssize_t n = take(from, buffer);
-        if (n < 0)
-            return false;
-        if (n == 0)
-            return true;
-        size_t good = direction == MS_CLIENT ? 0 : (size_t)n;
-        enum ms_guard why = direction == MS_CLIENT
-                                ? r->protocol->client(&r->guard, buffer, (size_t)n, now, &good)
-                                : r->protocol->server(&r->guard, buffer, (size_t)n, now);
-        if (why == MS_GUARD_OK)
+        if (n <= 0)
+            return n < 0 ? MS_RELAY_OVER : MS_RELAY_GOES_ON;
+        size_t good = (size_t)n;
+        *why = direction == MS_CLIENT
+                   ? r->protocol->client(&r->guard, buffer, (size_t)n, now, &good)
+                   : r->protocol->server(&r->guard, buffer, (size_t)n, now);
+        if (*why == MS_GUARD_OK)
             good = (size_t)n;
         if (good && !forward(to, buffer, good, now))
-            return false;
-        if (why != MS_GUARD_OK) {
-            ms_relay_refuse(r, why, now);
-            return true;
-        }
+            return MS_RELAY_OVER;
+        if (*why != MS_GUARD_OK && !r->refused)
+            return MS_RELAY_REFUSED;
     }
-    *more = true;
-    return true;
+    return MS_RELAY_MORE;
 }
 
 /* Passes an end on once everything before it has gone. */
@@ -196,33 +192,37 @@ static void pass_end(struct ms_relay *r, int direction)
     to->shut = true;
 }
 
-enum ms_relay_end ms_relay_turn(struct ms_relay *r, uint8_t *buffer, int64_t now)
+/* The server's side is over, and the peer has all that came from it. */
+static enum ms_relay_end finish(struct ms_relay *r, uint8_t *buffer, int64_t now)
 {
-    struct ms_relay_side *client = &r->side[MS_CLIENT], *server = &r->side[MS_SERVER_SIDE];
-    bool more = false;
-
-    if (!r->refused && !pump(r, MS_CLIENT, buffer, now, &more))
-        return MS_RELAY_OVER;
-    if (server->fd >= 0) {
-        if (r->refused && !flush(server, now))
-            return MS_RELAY_OVER;
-        pass_end(r, MS_CLIENT);
-        enum ms_guard before = r->refused;
-        if (!pump(r, MS_SERVER_SIDE, buffer, now, &more))
-            return MS_RELAY_OVER;
-        if (r->refused != before)
-            more = true;
-    }
-    if (!server->ended || client->n_held) {
-        if (r->refused && !drop(r, buffer))
-            return MS_RELAY_OVER;
-        return more ? MS_RELAY_MORE : MS_RELAY_GOES_ON;
-    }
-    if (!r->refused) { /* the server has closed, and the peer has it all */
+    if (!r->refused) {
         pass_end(r, MS_SERVER_SIDE);
-        (void)take(client, buffer); /* what is unread would turn the close into a reset */
+        (void)take(&r->side[MS_CLIENT], buffer); /* unread, it would turn the close into a reset */
         return MS_RELAY_OVER;
     }
     last_words(r, now);
-    return !drop(r, buffer) || client->ended ? MS_RELAY_OVER : MS_RELAY_GOES_ON;
+    return !drop(r, buffer) || r->side[MS_CLIENT].ended ? MS_RELAY_OVER : MS_RELAY_GOES_ON;
+}
+
+enum ms_relay_end ms_relay_turn(struct ms_relay *r, uint8_t *buffer, int64_t now,
+                                enum ms_guard *why)
+{
+    struct ms_relay_side *client = &r->side[MS_CLIENT], *server = &r->side[MS_SERVER_SIDE];
+    enum ms_relay_end up = MS_RELAY_GOES_ON, down = MS_RELAY_GOES_ON;
+
+    if (!r->refused)
+        up = pump(r, MS_CLIENT, buffer, now, why);
+    else if (!drop(r, buffer) || (server->fd >= 0 && !flush(server, now)))
+        up = MS_RELAY_OVER;
+    if (up >= MS_RELAY_REFUSED)
+        return up;
+    if (server->fd >= 0) {
+        pass_end(r, MS_CLIENT);
+        down = pump(r, MS_SERVER_SIDE, buffer, now, why);
+        if (down >= MS_RELAY_REFUSED)
+            return down;
+    }
+    if (server->ended && !client->n_held)
+        return finish(r, buffer, now);
+    return up == MS_RELAY_MORE ? up : down;
 }

@@ -42,12 +42,17 @@ struct ms_relay {
 };
 
 /* What happened to the connection in a turn. */
-enum ms_relay_end { MS_RELAY_GOES_ON, MS_RELAY_MORE /* to do at once */, MS_RELAY_OVER };
+enum ms_relay_end {
+    MS_RELAY_GOES_ON,
+    MS_RELAY_MORE,    /* there is more to do at once */
+    MS_RELAY_REFUSED, /* for the verdict in *why: to be counted, then ms_relay_refuse() */
+    MS_RELAY_OVER
+};
 
-/* Moves bytes both ways as far as it goes. buffer has MS_RELAY_BUFFER bytes. A verdict is left in
- * r->refused. */
-enum ms_relay_end ms_relay_turn(struct ms_relay *r, uint8_t *buffer, int64_t now);
-/* Refuses: last words, no more bytes to the server. */
+/* Moves bytes both ways as far as it goes. buffer has MS_RELAY_BUFFER bytes. */
+enum ms_relay_end ms_relay_turn(struct ms_relay *r, uint8_t *buffer, int64_t now,
+                                enum ms_guard *why);
+/* Refuses: last words, no more bytes to the server. To be followed by a turn. */
 void ms_relay_refuse(struct ms_relay *r, enum ms_guard why, int64_t now);
 
 #endif
