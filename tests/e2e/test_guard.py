@@ -31,9 +31,9 @@ def text(s):
     return bytes([len(s)]) + s.encode()
 
 
-def block(method="ServerLive"):
+def block(method="ServerLive", service=SERVICE):
     """A gRPC request's header block, nothing of it indexed."""
-    return (b"\x83\x86\x04" + text(SERVICE + method) + b"\x01" + text("x") + b"\x0f\x10" + text("application/grpc") +
+    return (b"\x83\x86\x04" + text(service + method) + b"\x01" + text("x") + b"\x0f\x10" + text("application/grpc") +
             b"\x00" + text("te") + text("trailers"))
 
 
@@ -44,9 +44,9 @@ EMPTY = b"\0\0\0\0\0"  # an empty gRPC message
 class Peer:
     """A raw HTTP/2 client. Reads on the way, so that it sees a GOAWAY before the reset that may follow."""
 
-    def __init__(self, address, hello=HELLO):
+    def __init__(self, address, hello=HELLO, source=""):
         host, port = address.rsplit(":", 1)
-        self.s = socket.create_connection((host, int(port)), timeout=10)
+        self.s = socket.create_connection((host, int(port)), timeout=10, source_address=(source, 0))
         self.got, self.closed = b"", False
         self.send(hello)
 
@@ -325,14 +325,20 @@ class Ordinary(Case):
         self.assertEqual(self.count("grpc"), 0)
 
     def test_peer_is_known(self):
-        """The address behind the front is the peer's, for both protocols."""
-        with harness.Daemon("--set", "log.level=debug") as d:
-            with grpc.insecure_channel(d.grpc) as c:
-                c.unary_unary(SERVICE + "ServerLive")(b"", timeout=10)
-                with self.assertRaises(grpc.RpcError) as e:  # loopback has every role: not refused for who it is
-                    c.unary_unary("/mindserve.v1.Models/Show")(b"", timeout=10)
-                self.assertNotEqual(e.exception.code(), grpc.StatusCode.PERMISSION_DENIED)
-            d.deploy("m", harness.identity())
+        """The address behind the front is the peer's, for both protocols: it is in the log, and has loopback's roles."""
+        d = harness.Daemon().__enter__()  # of its own: its log drops no line
+        self.addCleanup(d.__exit__, None, None, None)
+        with Peer(d.grpc, source="127.0.0.2") as p, Peer(d.grpc, source="127.0.0.3") as q:
+            for peer, stream in ((p, 1), (q, 1), (p, 3)):
+                peer.send(frame(HEADERS, END_HEADERS, stream, block("Show", "/mindserve.v1.Models/")) + frame(DATA, END_STREAM, stream, EMPTY))
+                peer.read(0.3)
+        with socket.create_connection(tuple(d.http.rsplit(":", 1)), source_address=("127.0.0.4", 0)) as s:
+            s.sendall(b"GET /v2/models/absent HTTP/1.1\r\nHost: x\r\n\r\n")
+            self.assertIn(b" 404 ", s.recv(4096))
+        log = d.stderr(20000)
+        peers = [line.split("peer=")[1].split()[0] for line in log.splitlines() if "peer=" in line and ("Show" in line or "absent" in line)]
+        self.assertEqual([x for x in peers if x.startswith("127.0.0.") and x != "127.0.0.1"], ["127.0.0.2", "127.0.0.3", "127.0.0.2", "127.0.0.4"], log[-2000:])
+        self.assertNotIn("PERMISSION_DENIED", log)
 
 
 class Slow(Case):

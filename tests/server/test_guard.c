@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_guard.c - the byte checkers before gRPC core and libmicrohttpd: verdicts on sequences, and
- * the same verdict however the bytes are cut. MS_GUARD_ROUNDS sets how many mutants are tried. */
+ * the same verdict however the bytes are cut. MS_GUARD_ROUNDS sets how many mutants are tried,
+ * MS_GUARD_SEED which. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -770,8 +771,10 @@ static void same_however_cut(const struct bytes *b, bool two)
 
 static long rounds(void)
 {
-    const char *s = getenv("MS_GUARD_ROUNDS");
+    const char *s = getenv("MS_GUARD_ROUNDS"), *first = getenv("MS_GUARD_SEED");
 
+    if (first)
+        seed ^= strtoull(first, NULL, 10);
     return s ? strtol(s, NULL, 10) : 30000;
 }
 
