@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -184,10 +185,25 @@ static ms_code start_listeners(struct ms_daemon *d, struct ms_err *err)
     return MS_OK;
 }
 
+/* Each connection of a TCP listener takes three descriptors: the peer's, and the pair behind it. */
+static void raise_descriptors(const struct ms_config *c)
+{
+    rlim_t want = (rlim_t)c->listen_max_connections * 2 * 3 + 2048;
+    struct rlimit r;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur >= want)
+        return;
+    r.rlim_cur = want < r.rlim_max ? want : r.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur < want)
+        ms_log(MS_LOG_WARN, "listen", ms_log_fields(MS_LOG_NUM("limit", r.rlim_cur)),
+               "the limit of open files is too low for listen.max_connections");
+}
+
 int ms_daemon_start(struct ms_daemon *d)
 {
     struct ms_err err = {0};
 
+    raise_descriptors(d->config);
     if (start_engine(d, &err) != MS_OK)
         return say(MS_EXIT_FAILED, &err);
     if (start_store(d, &err) != MS_OK)

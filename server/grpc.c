@@ -15,8 +15,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/grpc_call.h"
+#include "server/guard.h"
 
-enum { SLOTS = 32, MAX_THREADS = 4, CPUS_PER_THREAD = 4, STREAMS_PER_CONNECTION = 100 };
+enum { SLOTS = 32, MAX_THREADS = 4, CPUS_PER_THREAD = 4 };
 
 static void *serve(void *arg)
 {
@@ -70,7 +71,7 @@ static grpc_server *new_server(const struct ms_server_opts *o)
         {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_ALLOW_REUSEPORT, .value.integer = 0},
         {.type = GRPC_ARG_INTEGER,
          .key = (char *)GRPC_ARG_MAX_CONCURRENT_STREAMS,
-         .value.integer = STREAMS_PER_CONNECTION},
+         .value.integer = MS_H2_STREAMS},
         {.type = GRPC_ARG_INTEGER,
          .key = (char *)GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
          .value.integer = (int)o->max_message},
@@ -111,25 +112,21 @@ static grpc_server *new_server(const struct ms_server_opts *o)
     return grpc_server_create(&args, NULL);
 }
 
+/* A unix socket is served by the library itself, which asks the kernel who is there; TCP goes
+ * through the front. */
 static ms_code bind_one(struct ms_grpc_instance *t, const char *addr, char out[128],
                         struct ms_err *err)
 {
-    if (!ms_address_local(addr) && !t->srv->opts.insecure)
-        return ms_fail(err, MS_PERMISSION_DENIED,
-                       "grpc: '%.100s' is not loopback: refused without TLS and tokens", addr);
+    if (strncmp(addr, "unix:", 5) != 0)
+        return ms_grpc_front_bind(t, addr, out, err);
     grpc_server_credentials *creds = grpc_insecure_server_credentials_create();
     int port = grpc_server_add_http2_port(t->server, addr, creds);
     grpc_server_credentials_release(creds);
     if (port <= 0)
         return ms_fail(err, MS_UNAVAILABLE, "grpc: cannot bind '%.100s'", addr);
-    const char *colon = strrchr(addr, ':');
-    if (strncmp(addr, "unix:", 5) == 0) {
-        snprintf(out, 128, "%s", addr);
-        if (chmod(addr + 5, 0660) != 0)
-            return ms_fail(err, MS_UNAVAILABLE, "grpc: cannot set the mode of '%.100s'", addr);
-    } else {
-        snprintf(out, 128, "%.*s:%d", (int)(colon ? colon - addr : 0), addr, port);
-    }
+    snprintf(out, 128, "%s", addr);
+    if (chmod(addr + 5, 0660) != 0)
+        return ms_fail(err, MS_UNAVAILABLE, "grpc: cannot set the mode of '%.100s'", addr);
     return MS_OK;
 }
 
@@ -153,7 +150,9 @@ static ms_code start_threads(struct ms_grpc_instance *t, struct ms_err *err)
         if (pthread_create(&t->thread[i], NULL, serve, t->cq[i]) != 0)
             return ms_fail(err, MS_UNAVAILABLE, "grpc: cannot start a thread");
     t->has_janitor = pthread_create(&t->janitor, NULL, watch, t) == 0;
-    return t->has_janitor ? MS_OK : ms_fail(err, MS_UNAVAILABLE, "grpc: cannot start a thread");
+    if (!t->has_janitor)
+        return ms_fail(err, MS_UNAVAILABLE, "grpc: cannot start a thread");
+    return ms_grpc_front_start(t, err);
 }
 
 static ms_code prepare(struct ms_grpc_instance *t, const char *const *addr, int n,
@@ -188,6 +187,7 @@ static void abandon(struct ms_grpc_instance *t)
         grpc_completion_queue_next(t->cq[0], gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
         grpc_server_destroy(t->server);
     }
+    ms_grpc_front_stop(t);
     for (int i = 0; i < t->n_threads; i++) {
         grpc_completion_queue_shutdown(t->cq[i]);
         while (
@@ -243,6 +243,8 @@ static void shut_down(struct ms_grpc_instance *t, int64_t deadline)
     t->shutdown_started = true;
     pthread_mutex_unlock(&t->lock);
     if (first)
+        ms_grpc_front_quiesce(t);
+    if (first)
         grpc_server_shutdown_and_notify(t->server, t->cq[0], &t->down);
     pthread_mutex_lock(&t->lock);
     while (!t->shutdown_done) {
@@ -273,6 +275,7 @@ static void stop(struct ms_transport *opaque)
     while (atomic_load(&t->live) > 0)
         pthread_cond_wait(&t->changed, &t->lock);
     pthread_mutex_unlock(&t->lock);
+    ms_grpc_front_stop(t);
     for (int i = 0; i < t->n_threads; i++)
         grpc_completion_queue_shutdown(t->cq[i]);
     for (int i = 0; i < t->n_threads; i++) {

@@ -510,7 +510,7 @@ static ms_code begin(struct ms_grpc_call *g)
     struct ms_call *c = &g->base;
     char *peer = grpc_call_get_peer(g->call);
 
-    ms_peer_init(&c->peer, peer ? peer : "", c->srv->opts.insecure);
+    ms_grpc_peer(g->t, peer ? peer : "", &c->peer);
     gpr_free(peer);
     c->deadline = deadline_of(g->details.deadline);
     MS_TRY(ms_route_grpc(c, ms_bytes(GRPC_SLICE_START_PTR(g->details.method),

@@ -32,6 +32,7 @@ struct ms_grpc_tag {
 
 struct ms_grpc_instance {
     struct ms_server *srv;
+    struct ms_grpc_front *front; /* of the TCP listeners; NULL: there are none */
     grpc_server *server;
     grpc_completion_queue **cq;
     pthread_t *thread;
@@ -58,5 +59,19 @@ void ms_grpc_event(struct ms_grpc_tag *tag, bool ok);
 /* Cancels calls whose message does not come (after 30 s, or 5 s while others wait for room) or
  * whose reply the peer does not take. */
 void ms_grpc_reap(struct ms_grpc_instance *t);
+
+/* ---- grpc_front.c: the TCP listeners ---- */
+
+/* Binds one; bound gets what it became. */
+ms_code ms_grpc_front_bind(struct ms_grpc_instance *t, const char *addr, char bound[128],
+                           struct ms_err *err);
+/* Serves them, once the server runs. */
+ms_code ms_grpc_front_start(struct ms_grpc_instance *t, struct ms_err *err);
+/* No connection after this; those accepted are known to the server. */
+void ms_grpc_front_quiesce(struct ms_grpc_instance *t);
+/* When the server is down: last bytes out, closed, freed. */
+void ms_grpc_front_stop(struct ms_grpc_instance *t);
+/* Who is behind a call; name is the library's. */
+void ms_grpc_peer(struct ms_grpc_instance *t, const char *name, struct ms_peer *out);
 
 #endif

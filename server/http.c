@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* http.c - libmicrohttpd daemons, one an address, and the reaper.
+/* http.c - a libmicrohttpd daemon behind the front, and the reaper.
+ *
+ * The front accepts; the daemon gets one end of a socket pair for each connection, and the peer's
+ * address with it.
  *
  * The library's own timeout only sees idleness: a byte every few seconds keeps a connection for
  * ever. The reaper looks once a second at every connection and shuts down those whose head takes
  * longer than its limit or whose body comes slower than the least rate; and it cancels the work for
  * callers that have closed their connection while they wait. */
-#include <linux/filter.h>
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,6 +15,7 @@
 #include "base/cpu.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/front.h"
 #include "server/http_call.h"
 #include "server/listen.h"
 
@@ -41,17 +40,10 @@ static void peer_of(struct ms_http_conn *c, bool insecure)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    char host[INET6_ADDRSTRLEN] = "", text[80] = "";
+    char text[80] = "";
 
-    if (info && info->client_addr->sa_family == AF_INET) {
-        const struct sockaddr_in *in = (const void *)info->client_addr;
-        inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
-        snprintf(text, sizeof text, "%s:0", host);
-    } else if (info && info->client_addr->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *in = (const void *)info->client_addr;
-        inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof host);
-        snprintf(text, sizeof text, "[%s]:0", host);
-    }
+    if (info)
+        ms_sockaddr_text(info->client_addr, text);
     ms_peer_init(&c->peer, text, insecure);
 }
 
@@ -61,6 +53,7 @@ static void opened(struct ms_http_instance *t, struct MHD_Connection *mhd, void 
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct ms_http_conn *c = ms_calloc(1, sizeof *c);
 
+    atomic_fetch_sub(&t->coming, 1);
     *context = c;
     if (!c)
         return;
@@ -69,9 +62,6 @@ static void opened(struct ms_http_instance *t, struct MHD_Connection *mhd, void 
     c->fd = info ? (int)info->connect_fd : -1;
     c->since = ms_now();
     c->head_limit = t->srv->opts.header_timeout;
-    /* What the peer does not take is held by the kernel and by us: it watches for progress. */
-    unsigned stall = (unsigned)(t->srv->opts.stall_timeout / MS_MS);
-    (void)setsockopt(c->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &stall, sizeof stall);
     peer_of(c, t->srv->opts.insecure);
     pthread_mutex_lock(&t->lock);
     c->next = t->conns;
@@ -179,7 +169,8 @@ static void log_library(void *arg, const char *fmt, va_list ap)
     ms_log(MS_LOG_DEBUG, "microhttpd", NULL, "%s", text);
 }
 
-static struct MHD_Daemon *start_daemon(struct ms_http_instance *t, int fd, unsigned threads)
+/* Limits of connections are the front's: the library's own are out of the way. */
+static struct MHD_Daemon *start_daemon(struct ms_http_instance *t, unsigned threads)
 {
     const struct ms_server_opts *o = &t->srv->opts;
     struct MHD_OptionItem pool[] = {
@@ -188,10 +179,10 @@ static struct MHD_Daemon *start_daemon(struct ms_http_instance *t, int fd, unsig
     };
 
     return MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNALLY | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-        ms_http_access, t, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET,
-        fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->max_connections,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)o->max_per_address,
+        MHD_USE_EPOLL_INTERNALLY | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+            MHD_USE_NO_LISTEN_SOCKET,
+        0, NULL, NULL, ms_http_access, t, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->max_connections * threads + 256,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((o->idle_timeout + MS_SEC - 1) / MS_SEC),
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MS_HTTP_POOL, MHD_OPTION_STRICT_FOR_CLIENT, 1,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_URI_LOG_CALLBACK, ms_http_uri,
@@ -199,10 +190,83 @@ static struct MHD_Daemon *start_daemon(struct ms_http_instance *t, int fd, unsig
         t, MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
 }
 
+/* ---- the front ---- */
+
+static void init_guard(union ms_guard_state *s, int64_t now)
+{
+    ms_http1_init(&s->http1, now);
+}
+
+static enum ms_guard from_client(union ms_guard_state *s, const uint8_t *p, size_t n, int64_t now,
+                                 size_t *good)
+{
+    return ms_http1_client(&s->http1, p, n, now, good);
+}
+
+static enum ms_guard from_server(union ms_guard_state *s, const uint8_t *p, size_t n, int64_t now)
+{
+    (void)p;
+    (void)n;
+    (void)now;
+    s->http1.answered = true;
+    return MS_GUARD_OK;
+}
+
+static enum ms_guard never_late(const union ms_guard_state *s, int64_t now, int64_t limit)
+{
+    (void)s;
+    (void)now;
+    (void)limit;
+    return MS_GUARD_OK; /* the reaper's business */
+}
+
+static size_t last_words(const union ms_guard_state *s, enum ms_guard why, uint8_t out[512])
+{
+    return ms_http1_last_words(&s->http1, why, out);
+}
+
+static bool attach(void *owner, int fd, const struct sockaddr *sa, socklen_t len)
+{
+    struct ms_http_instance *t = owner;
+
+    atomic_store(&t->last_one, ms_now());
+    atomic_fetch_add(&t->coming, 1);
+    if (MHD_add_connection(t->daemon, fd, sa, len) == MHD_YES) /* else it has closed fd */
+        return true;
+    atomic_fetch_sub(&t->coming, 1);
+    return false;
+}
+
+static const struct ms_front_protocol protocol = {
+    .name = "http",
+    .stats = 1,
+    .answers_first = true,
+    .init = init_guard,
+    .client = from_client,
+    .server = from_server,
+    .late = never_late,
+    .last_words = last_words,
+    .attach = attach,
+};
+
 static void stop(struct ms_transport *opaque);
 
-static ms_code open_all(struct ms_http_instance *t, const char *const *addr, int n,
+static ms_code bind_all(struct ms_http_instance *t, const char *const *addr, int n,
                         struct ms_err *err)
+{
+    if (n > (int)(sizeof t->listening / sizeof *t->listening))
+        return ms_fail(err, MS_INVALID_ARGUMENT, "http: %d addresses are too many", n);
+    t->address = ms_calloc((size_t)n + 1, sizeof *t->address);
+    if (!t->address)
+        return ms_fail_oom(err, "http", sizeof *t);
+    for (; t->n < n; t->n++)
+        if (ms_listen_tcp(addr[t->n], t->srv->opts.insecure, &t->listening[t->n], t->address[t->n],
+                          err) != MS_OK)
+            return ms_err_prefix(err, "http");
+    return MS_OK;
+}
+
+static ms_code open_all(struct ms_http_instance *t, struct ms_err *err)
 {
     int threads = t->srv->opts.http_threads;
 
@@ -210,20 +274,9 @@ static ms_code open_all(struct ms_http_instance *t, const char *const *addr, int
         threads = (ms_cpu()->usable + CPUS_PER_THREAD - 1) / CPUS_PER_THREAD;
     if (threads > MAX_THREADS)
         threads = MAX_THREADS;
-    t->daemon = ms_calloc((size_t)n + 1, sizeof *t->daemon);
-    t->address = ms_calloc((size_t)n + 1, sizeof *t->address);
-    if (!t->daemon || !t->address)
-        return ms_fail_oom(err, "http", sizeof *t);
-    for (; t->n < n; t->n++) {
-        int fd;
-        if (ms_listen_tcp(addr[t->n], t->srv->opts.insecure, &fd, t->address[t->n], err) != MS_OK)
-            return ms_err_prefix(err, "http");
-        t->daemon[t->n] = start_daemon(t, fd, (unsigned)threads);
-        if (!t->daemon[t->n]) {
-            close(fd);
-            return ms_fail(err, MS_UNAVAILABLE, "http: cannot start on '%.100s'", addr[t->n]);
-        }
-    }
+    t->daemon = start_daemon(t, (unsigned)threads);
+    if (!t->daemon)
+        return ms_fail(err, MS_UNAVAILABLE, "http: cannot start on '%.100s'", t->address[0]);
     t->has_reaper = pthread_create(&t->reaper, NULL, reaper, t) == 0;
     return t->has_reaper ? MS_OK : ms_fail(err, MS_UNAVAILABLE, "http: cannot start a thread");
 }
@@ -243,7 +296,15 @@ static ms_code listen_on(struct ms_server *srv, const char *const *addr, int n,
     pthread_cond_init(&t->changed, &attr);
     pthread_condattr_destroy(&attr);
     *out = (struct ms_transport *)t;
-    ms_code code = open_all(t, addr, n, err);
+    ms_code code = bind_all(t, addr, n, err);
+    if (code == MS_OK)
+        code = open_all(t, err);
+    if (code == MS_OK) {
+        code = ms_front_start(srv, &protocol, t, t->listening, n, &t->front, err);
+    } else {
+        for (int i = 0; i < t->n; i++)
+            close(t->listening[i]);
+    }
     if (code != MS_OK)
         stop(*out);
     return code;
@@ -256,44 +317,13 @@ static const char *address(const struct ms_transport *opaque, int i)
     return i < t->n ? t->address[i] : "";
 }
 
-/* From here on the kernel takes no new connection on a listening socket: a filter drops what
- * arrives (the caller's next attempt, a second later, is refused). Without it one could slip in
- * between the last accept and the close. An old kernel's refusal leaves just that gap. */
-static void refuse_new(MHD_socket listening)
-{
-    struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
-    struct sock_fprog all = {.len = 1, .filter = &drop};
-
-    (void)setsockopt(listening, SOL_SOCKET, SO_ATTACH_FILTER, &all, sizeof all);
-}
-
-/* Connections that the kernel has taken but nobody has accepted would be reset with their listening
- * socket: they are served too. */
-static void take_backlog(struct ms_http_instance *t)
-{
-    for (int i = 0; i < t->n; i++) {
-        MHD_socket listening = MHD_quiesce_daemon(t->daemon[i]);
-        struct sockaddr_storage sa;
-        socklen_t len = sizeof sa;
-        int fd;
-
-        if (listening == MHD_INVALID_SOCKET)
-            continue;
-        refuse_new(listening);
-        while ((fd = accept4(listening, (struct sockaddr *)&sa, &len,
-                             SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-            MHD_add_connection(t->daemon[i], fd, (struct sockaddr *)&sa, len);
-            len = sizeof sa;
-        }
-        close(listening);
-    }
-}
-
 /* Is there a connection so young that its first request may be on its way? */
 static bool expecting(const struct ms_http_instance *t)
 {
     int64_t now = ms_now();
 
+    if (atomic_load(&t->coming) > 0 && now - atomic_load(&t->last_one) < FIRST_REQUEST)
+        return true;
     for (const struct ms_http_conn *c = t->conns; c; c = c->next)
         if (c->phase == MS_HTTP_HEAD && !c->used && now - c->since < FIRST_REQUEST)
             return true;
@@ -305,7 +335,7 @@ static void drain(struct ms_transport *opaque, int64_t deadline)
     struct ms_http_instance *t = (void *)opaque;
 
     if (!atomic_exchange(&t->closing, true))
-        take_backlog(t);
+        ms_front_quiesce(t->front);
     pthread_mutex_lock(&t->lock);
     while ((atomic_load(&t->live) > 0 || expecting(t)) && ms_now() < deadline) {
         int64_t until = ms_now() + 20 * MS_MS;
@@ -353,13 +383,15 @@ static void stop(struct ms_transport *opaque)
         pthread_join(t->reaper, NULL);
     }
     cut_off(t);
-    for (int i = 0; i < t->n; i++)
-        MHD_stop_daemon(t->daemon[i]);
+    if (t->front)
+        ms_front_quiesce(t->front);
+    if (t->daemon)
+        MHD_stop_daemon(t->daemon);
     pthread_mutex_lock(&t->lock);
     while (atomic_load(&t->live) > 0)
         pthread_cond_wait(&t->changed, &t->lock);
     pthread_mutex_unlock(&t->lock);
-    ms_free(t->daemon);
+    ms_front_stop(t->front);
     ms_free(t->address);
     pthread_cond_destroy(&t->changed);
     pthread_mutex_destroy(&t->lock);

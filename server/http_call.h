@@ -14,12 +14,16 @@ enum { MS_HTTP_CHUNK = 64 << 10, MS_HTTP_POOL = 96 << 10 };
 
 struct ms_http_instance {
     struct ms_server *srv;
-    struct MHD_Daemon **daemon;
+    struct ms_front *front;
+    struct MHD_Daemon *daemon;
+    int listening[4]; /* until the front has them */
     char (*address)[128];
     int n;
-    atomic_int live;     /* calls between their first line and their end */
-    atomic_int parked;   /* suspended connections */
-    atomic_bool closing; /* replies say Connection: close */
+    atomic_int coming;     /* connections on their way from the front to the library */
+    atomic_llong last_one; /* when the last one came, ns */
+    atomic_int live;       /* calls between their first line and their end */
+    atomic_int parked;     /* suspended connections */
+    atomic_bool closing;   /* replies say Connection: close */
     atomic_bool stopping;
     pthread_mutex_t lock;
     pthread_cond_t changed;

@@ -223,6 +223,28 @@ static void refused(struct ms_server *srv, struct ms_buf *b)
     }
 }
 
+static void connections(struct ms_server *srv, struct ms_buf *b)
+{
+    char labels[96];
+
+    head(b, METRIC_CONNECTIONS);
+    for (int p = 0; p < MS_N_PROTOCOLS; p++) {
+        snprintf(labels, sizeof labels, "protocol=\"%s\"", protocols[p]);
+        one(b, METRIC_CONNECTIONS, labels,
+            (unsigned long long)atomic_load(&srv->stats->connections[p]));
+    }
+    head(b, METRIC_GUARD);
+    for (int p = 0; p < MS_N_PROTOCOLS; p++)
+        for (int why = MS_GUARD_OK + 1; why < MS_N_GUARD; why++) {
+            const struct ms_guard_reason *r = &ms_guard_reasons[why];
+            if (!(p == 0 ? r->h2 : r->http))
+                continue;
+            snprintf(labels, sizeof labels, "protocol=\"%s\",reason=\"%s\"", protocols[p],
+                     r->label);
+            one(b, METRIC_GUARD, labels, atomic_load(&srv->stats->guard[p][why]));
+        }
+}
+
 /* ---- models ---- */
 
 struct shown {
@@ -392,6 +414,7 @@ void ms_metrics_write(struct ms_server *srv, struct ms_buf *b)
     memory(srv, b);
     for_calls(srv, b, METRIC_CALLS);
     refused(srv, b);
+    connections(srv, b);
     for_calls(srv, b, METRIC_CALL_SECONDS);
     for_calls(srv, b, METRIC_BYTES_IN);
     for_calls(srv, b, METRIC_BYTES_OUT);

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/hist.h"
+#include "server/guard.h"
 #include "server/server.h"
 
 enum { MS_N_CODES = 17, MS_N_PROTOCOLS = 2 /* grpc, http */ };
@@ -22,8 +23,9 @@ struct ms_server_stats {
     int n; /* records */
     atomic_ullong
         refused[MS_N_CODES]; /* calls that never reached a handler: routing, framing, roles */
-    atomic_int connections[MS_N_PROTOCOLS];
-    struct ms_rpc_stats rpc[]; /* [record * MS_N_PROTOCOLS + protocol] */
+    atomic_int connections[MS_N_PROTOCOLS];          /* open ones of the TCP listeners */
+    atomic_ullong guard[MS_N_PROTOCOLS][MS_N_GUARD]; /* closed by the front */
+    struct ms_rpc_stats rpc[];                       /* [record * MS_N_PROTOCOLS + protocol] */
 };
 
 struct ms_server_stats *ms_server_stats_new(void); /* NULL when memory is out */

@@ -11,6 +11,7 @@ int main(void)
 
     srunner_add_suite(sr, suite_predict());
     srunner_add_suite(sr, suite_front());
+    srunner_add_suite(sr, suite_guard());
     srunner_run_all(sr, CK_ENV);
     failed = srunner_ntests_failed(sr);
     srunner_free(sr);
