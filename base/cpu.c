@@ -48,6 +48,15 @@ static void ask_isa(void)
         cpu.bf16 = (a & (1u << 5)) != 0;
 }
 
+/* Width of the datapath, as AMD tells it (leaf 8000001a: bit 2 is 256, bit 3 is 512). */
+static void ask_width(void)
+{
+    unsigned a, b, c, d;
+
+    if (cpu.isa == MS_ISA_AVX512 && __get_cpuid(0x8000001a, &a, &b, &c, &d))
+        cpu.split512 = (a & 4) && !(a & 8);
+}
+
 static void ask_name(void)
 {
     unsigned r[12], a, b, c, d;
@@ -183,6 +192,7 @@ static void lower_isa(void)
 static void ask(void)
 {
     ask_isa();
+    ask_width();
     ask_name();
     ask_caches();
     ask_usable();

@@ -18,12 +18,12 @@
 #include "kernels/conv.h"
 #include "kernels/conv_tile.h"
 
-/* Groups of output blocks as prepare packs them. */
+/* A group of output channels that tiles compute together, as prepare packs it. */
 struct group {
+    size_t channel, lanes; /* first output channel; so many, padding included */
     struct ms_conv_reach reach;
-    size_t block, nv; /* output blocks */
-    size_t from;      /* first block of input channels */
-    size_t weight;    /* where its weights begin, in floats */
+    size_t from;   /* first block of input channels */
+    size_t weight; /* where its weights begin, in floats */
 };
 
 struct state {
@@ -109,6 +109,7 @@ struct packer {
     const float *w; /* as the model has them: [oc][icg][tap] */
     int64_t oc, icg, ocg;
     size_t taps, vl;
+    size_t unit, padded; /* lanes that groups are multiples of; all lanes */
 };
 
 /* Weights of all outputs of a group for one channel and tap. */
@@ -122,52 +123,69 @@ static void pack_lanes(const struct packer *p, size_t o, size_t lanes, size_t ch
     }
 }
 
-static void pack_group(const struct packer *p, const struct group *g, size_t o, float *to)
+static void pack_group(const struct packer *p, const struct group *g, float *to)
 {
-    size_t lanes = g->nv * p->vl;
-
     for (size_t b = 0; b < g->reach.blocks; b++) {
         size_t from = b ? 0 : g->reach.first, end = b + 1 < g->reach.blocks ? p->vl : g->reach.last;
         for (size_t t = 0; t < p->taps; t++)
-            for (size_t i = from; i < end; i++, to += lanes)
-                pack_lanes(p, o, lanes, (g->from + b) * p->vl + i, t, to);
+            for (size_t i = from; i < end; i++, to += g->lanes)
+                pack_lanes(p, g->channel, g->lanes, (g->from + b) * p->vl + i, t, to);
     }
 }
 
-/* Input channels that blocks [block, block + nv) of the output sum over. */
-static size_t span_of(const struct packer *p, size_t block, size_t nv, size_t *lo, size_t *hi)
+/* Input channels that `lanes` output channels from o on sum over. */
+static size_t span_of(const struct packer *p, size_t o, size_t lanes, size_t *lo, size_t *hi)
 {
-    size_t o = block * p->vl, end = o + nv * p->vl;
+    size_t end = o + lanes < (size_t)p->oc ? o + lanes : (size_t)p->oc;
 
-    if (end > (size_t)p->oc)
-        end = (size_t)p->oc;
     reach_of((int64_t)o, (int64_t)end, p->icg, p->ocg, lo, hi);
     return *hi - *lo;
 }
 
-/* Cuts the output blocks into groups: pairs, but where a pair would sum over more than its halves
- * do by themselves. Returns the floats of all weights, 0 on overflow. */
+/* How many lanes to take together from channel o on: two blocks, one, or a unit, the most that
+ * costs no more products than its units by themselves. */
+static size_t lanes_at(const struct packer *p, size_t o)
+{
+    size_t lo, hi;
+
+    for (size_t lanes = MS_CONV_NV * p->vl; lanes > p->unit; lanes /= 2) {
+        size_t single = 0;
+        for (size_t u = o; u < o + lanes && u < (size_t)p->oc; u += p->unit)
+            single += p->unit * span_of(p, u, p->unit, &lo, &hi);
+        if (o % p->vl == 0 && o + lanes <= p->padded &&
+            lanes * span_of(p, o, lanes, &lo, &hi) <= single)
+            return lanes;
+    }
+    return p->unit;
+}
+
+/* Cuts the output channels into groups; returns the floats of all weights, 0 on overflow. */
 static size_t lay_out(const struct packer *p, struct group *group, size_t *groups)
 {
-    size_t total = 0, each, lo, hi, blocks = ((size_t)p->oc + p->vl - 1) / p->vl;
+    size_t total = 0, each, lo, hi;
 
     *groups = 0;
-    for (size_t b = 0; b < blocks;) {
+    for (size_t o = 0; o < (size_t)p->oc;) {
         struct group *s = &group[(*groups)++];
-        *s = (struct group){.block = b, .nv = 1, .weight = total};
-        if (b + 1 < blocks && 2 * span_of(p, b, 2, &lo, &hi) <=
-                                  span_of(p, b, 1, &lo, &hi) + span_of(p, b + 1, 1, &lo, &hi))
-            s->nv = 2;
-        span_of(p, b, s->nv, &lo, &hi);
+        *s = (struct group){.channel = o, .lanes = lanes_at(p, o), .weight = total};
+        span_of(p, o, s->lanes, &lo, &hi);
         s->from = lo / p->vl;
         s->reach.blocks = (hi + p->vl - 1) / p->vl - s->from;
         s->reach.first = lo % p->vl;
         s->reach.last = hi - (s->from + s->reach.blocks - 1) * p->vl;
-        if (!ms_mul((hi - lo) * p->taps, s->nv * p->vl, &each) || !ms_add(total, each, &total))
+        if (!ms_mul((hi - lo) * p->taps, s->lanes, &each) || !ms_add(total, each, &total))
             return 0;
-        b += s->nv;
+        o += s->lanes;
     }
     return total;
+}
+
+/* Activations that do more than clamp work on whole blocks: no halves then. */
+static size_t unit_of(const struct ms_node *n, enum ms_isa isa)
+{
+    struct ms_act act = ms_act_of_node(n, isa);
+
+    return act.more || ms_act_ref(&act, 0) != 0 ? width_of(isa) : ms_conv_tile_unit(isa);
 }
 
 static ms_code prepare(const struct ms_prep *p, enum ms_isa isa, const void **state,
@@ -182,8 +200,11 @@ static ms_code prepare(const struct ms_prep *p, enum ms_isa isa, const void **st
                         .ocg = (int64_t)oc / ms_attr_int(p->node, "group"),
                         .taps = ms_shape_span(&wt->shape, 2, wt->shape.rank),
                         .vl = vl};
-    size_t blocks = (oc + vl - 1) / vl, groups, padded = blocks * vl;
-    size_t room = ms_align64(sizeof(struct state)) + ms_align64(blocks * sizeof(struct group));
+    size_t padded = (oc + vl - 1) / vl * vl, groups;
+    pk.unit = unit_of(p->node, isa);
+    pk.padded = padded;
+    size_t room =
+        ms_align64(sizeof(struct state)) + ms_align64(padded / pk.unit * sizeof(struct group));
     struct state *s = p->alloc(p, room);
 
     if (!s)
@@ -196,7 +217,7 @@ static ms_code prepare(const struct ms_prep *p, enum ms_isa isa, const void **st
     if (!w)
         return ms_fail_oom(err, "packed weights", floats * sizeof(float));
     for (size_t g = 0; g < groups; g++)
-        pack_group(&pk, &group[g], group[g].block * vl, w + group[g].weight);
+        pack_group(&pk, &group[g], w + group[g].weight);
     float *b = w + floats;
     memset(b, 0, padded * sizeof *b);
     if (bias)
@@ -397,46 +418,50 @@ struct call {
     bool clean; /* padding lanes have to be zeroed after the activation */
 };
 
-/* What a clamp in the tile cannot do. */
-static void finish(const struct call *c, const struct group *g, size_t block, float *y, size_t n)
+/* What a clamp in the tile cannot do; groups are whole blocks then. */
+static void finish(const struct call *c, const struct group *g, float *y, size_t n)
 {
     size_t vl = c->p.vl, oc = (size_t)c->p.c.oc;
 
-    for (size_t j = 0; j < g->nv; j++, y += c->m.y_block) {
+    for (size_t o = g->channel; o < g->channel + g->lanes; o += vl, y += c->m.y_block) {
         if (c->act.more)
             c->act.row(y, y, n * vl, c->act.a, c->act.b);
-        size_t have = oc - (block + j) * vl;
-        for (size_t i = 0; c->clean && have < vl && i < n; i++)
-            memset(y + i * vl + have, 0, (vl - have) * sizeof *y);
+        if (c->clean && oc - o < vl)
+            ms_block_clean(y, n, vl, oc - o);
     }
 }
 
 /* `n` neighbouring output pixels, cut evenly into tiles. */
-static void run_row(const struct call *c, const struct group *g, size_t block, const float *x,
-                    size_t n, const float *res, float *y)
+static void run_row(const struct call *c, const struct group *g, const float *x, size_t n,
+                    const float *res, float *y)
 {
     const struct plan *p = &c->p;
-    size_t max = ms_conv_tile_max(c->isa, g->nv), tiles = (n + max - 1) / max;
-    const float *w = p->s->w + g->weight, *bias = p->s->bias + block * p->vl;
+    size_t max = ms_conv_tile_max(c->isa, g->lanes), tiles = (n + max - 1) / max, done = 0;
+    size_t each = n / tiles, more = n % tiles; /* the first ones do a pixel more */
+    const float *w = p->s->w + g->weight, *bias = p->s->bias + g->channel;
+    ms_conv_tile_fn fn = ms_conv_tile(c->isa, g->lanes, more ? each + 1 : each, p->plain);
 
-    for (size_t i = 0, done = 0; i < tiles; i++) {
-        size_t mr = n / tiles + (i < n % tiles);
-        ms_conv_tile(c->isa, g->nv, mr, p->plain)(&c->m, &g->reach, x + done * p->px, w, bias,
-                                                  res ? res + done * p->vl : NULL,
-                                                  y + done * p->vl);
-        done += mr;
+    for (size_t i = 0; i < tiles; i++) {
+        if (i && i == more)
+            fn = ms_conv_tile(c->isa, g->lanes, each, p->plain);
+        fn(&c->m, &g->reach, x + done * p->px, w, bias, res ? res + done * p->vl : NULL,
+           y + done * p->vl);
+        done += each + (i < more);
     }
     if (c->act.more || c->clean)
-        finish(c, g, block, y, n);
+        finish(c, g, y, n);
+    size_t end = g->channel + g->lanes; /* a half block whose other half is padding */
+    for (size_t i = 0; end >= (size_t)p->c.oc && end % p->vl && i < n; i++)
+        memset(y + i * p->vl + g->lanes, 0, (p->vl - end % p->vl) * sizeof *y);
 }
 
-static void run_group(const struct call *c, size_t n, size_t oh, size_t gi, const float *band)
+static void run_group(const struct call *c, size_t n, size_t oh, const struct group *g,
+                      const float *band)
 {
     const struct plan *p = &c->p;
-    const struct group *g = &p->s->group[gi];
-    size_t rows = (size_t)p->c.w.out[1] - oh, ow = (size_t)p->c.w.out[2], block = g->block;
-    size_t blocks = ((size_t)p->c.oc + p->vl - 1) / p->vl;
-    size_t at = ((n * blocks + block) * (size_t)p->c.out_px + oh * ow) * p->vl;
+    size_t rows = (size_t)p->c.w.out[1] - oh, ow = (size_t)p->c.w.out[2];
+    size_t blocks = ((size_t)p->c.oc + p->vl - 1) / p->vl, block = g->channel / p->vl;
+    size_t at = ((n * blocks + block) * (size_t)p->c.out_px + oh * ow) * p->vl + g->channel % p->vl;
     const float *res = p->c.res ? (const float *)p->c.res + at : NULL;
     float *y = (float *)p->c.y + at;
 
@@ -448,7 +473,7 @@ static void run_group(const struct call *c, size_t n, size_t oh, size_t gi, cons
         rows = 1;
     }
     for (size_t r = 0; r < rows; r++) {
-        run_row(c, g, block, band, ow, res, y);
+        run_row(c, g, band, ow, res, y);
         band += p->step * p->phases * p->pitch * p->px;
         res = res ? res + ow * p->vl : NULL;
         y += ow * p->vl;
@@ -484,7 +509,7 @@ static void run(const struct ms_task *t, enum ms_isa isa)
         have = nb;
         if (!p->copies)
             x += oh * p->step * (size_t)p->c.w.in[2] * p->px;
-        run_group(&c, n, oh, u % p->s->groups, p->copies ? band : x);
+        run_group(&c, n, oh, &p->s->group[u % p->s->groups], p->copies ? band : x);
     }
 }
 

@@ -1,20 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* conv_tile.c - the tables of micro-kernels. */
+/* conv_tile.c - the tables of micro-kernels.
+ *
+ * Where 512-bit operations take two turns, 256-bit ones do the same in as much time and may stop
+ * in the middle of a block: then narrow groups of channels use halves of the vectors. One broadcast
+ * for one full vector would be bound by loads there; for two halves it is not. */
 #include "kernels/conv_tile.h"
 
+#define T(name_) v8_##name_
+#define TALL 0
+#define LANES 8
 #include "kernels/vec_avx2.h"
 #include "kernels/conv_tile.inc"
+#undef T
+#undef TALL
+#undef LANES
+
+#define T(name_) v16_##name_
+#define TALL 1
+#define LANES 16
 #include "kernels/vec_avx512.h"
 #include "kernels/conv_tile.inc"
+#undef T
 
-size_t ms_conv_tile_max(enum ms_isa isa, size_t nv)
+/* 8 lanes of 16, with the 32 registers of AVX-512. */
+#define T(name_) half_##name_
+#include "kernels/vec_avx2.h"
+#undef VTARGET
+#define VTARGET MS_TARGET_AVX512
+#include "kernels/conv_tile.inc"
+
+size_t ms_conv_tile_unit(enum ms_isa isa)
+{
+    return isa == MS_ISA_AVX512 && !ms_cpu()->split512 ? 16 : 8;
+}
+
+size_t ms_conv_tile_max(enum ms_isa isa, size_t lanes)
 {
     if (isa == MS_ISA_AVX512)
         return 14;
-    return nv == 1 ? 12 : 6;
+    return lanes == 8 ? 12 : 6;
 }
 
-ms_conv_tile_fn ms_conv_tile(enum ms_isa isa, size_t nv, size_t mr, bool plain)
+ms_conv_tile_fn ms_conv_tile(enum ms_isa isa, size_t lanes, size_t mr, bool plain)
 {
-    return (isa == MS_ISA_AVX512 ? v16_tiles : v8_tiles)[plain][nv - 1][mr - 1];
+    if (isa == MS_ISA_AVX2)
+        return v8_tiles[plain][lanes / 8 - 1][mr - 1];
+    if (lanes < 32 && ms_cpu()->split512)
+        return half_tiles[plain][lanes / 8 - 1][mr - 1];
+    return v16_tiles[plain][lanes / 16 - 1][mr - 1];
 }

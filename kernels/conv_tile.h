@@ -44,10 +44,14 @@ typedef void (*ms_conv_tile_fn)(const struct ms_conv_tiling *m, const struct ms_
                                 const float *x, const float *w, const float *bias, const float *res,
                                 float *y);
 
-/* Most pixels of a tile of nv blocks. */
-size_t ms_conv_tile_max(enum ms_isa isa, size_t nv);
-/* The micro-kernel for mr pixels (1 to the maximum) and nv blocks (1 or 2). plain: x has pixels
- * side by side, one float each, and the taps run over channels as well (reach is not used). */
-ms_conv_tile_fn ms_conv_tile(enum ms_isa isa, size_t nv, size_t mr, bool plain);
+/* Output channels that tiles come in multiples of: a block, or half of one where that is as fast
+ * for its size (struct ms_cpu.split512). */
+size_t ms_conv_tile_unit(enum ms_isa isa);
+/* Most pixels of a tile of so many output channels: one unit, or one or two blocks. A half block
+ * may begin in the middle of one. */
+size_t ms_conv_tile_max(enum ms_isa isa, size_t lanes);
+/* The micro-kernel for mr pixels (1 to the maximum) and lanes. plain: x has pixels side by side,
+ * one float each, and the taps run over channels as well (reach is not used). */
+ms_conv_tile_fn ms_conv_tile(enum ms_isa isa, size_t lanes, size_t mr, bool plain);
 
 #endif

@@ -250,7 +250,7 @@ static void multiply(const struct plan *p, size_t g, size_t nv, size_t n_tiles, 
 {
     static const float zeros[MS_CONV_NV * 16];
     static const size_t tap[1];
-    size_t vl = p->f->vl, ic = (size_t)p->c.ic, max = ms_conv_tile_max(p->f->isa, nv);
+    size_t vl = p->f->vl, ic = (size_t)p->c.ic, max = ms_conv_tile_max(p->f->isa, nv * vl);
     size_t cuts = (n_tiles + max - 1) / max;
     const struct ms_conv_reach reach = {p->icb, 0, ic - (p->icb - 1) * vl};
     const struct ms_conv_tiling tiling = {.tap = tap,
@@ -264,7 +264,7 @@ static void multiply(const struct plan *p, size_t g, size_t nv, size_t n_tiles, 
     for (size_t k = 0; k < p->nn; k++, u += ic * nv * vl)
         for (size_t i = 0, at = 0; i < cuts; i++) {
             size_t mr = n_tiles / cuts + (i < n_tiles % cuts);
-            ms_conv_tile(p->f->isa, nv, mr, false)(&tiling, &reach, v + k * p->v_apart + at * vl, u,
+            ms_conv_tile(p->f->isa, nv * vl, mr, false)(&tiling, &reach, v + k * p->v_apart + at * vl, u,
                                                    zeros, NULL, m + k * p->m_apart + at * vl);
             at += mr;
         }
