@@ -112,24 +112,40 @@ struct packer {
     size_t unit, padded; /* lanes that groups are multiples of; all lanes */
 };
 
-/* Weights of all outputs of a group for one channel and tap. */
-static void pack_lanes(const struct packer *p, size_t o, size_t lanes, size_t channel, size_t tap,
-                       float *to)
+static size_t clamp(int64_t v, size_t lo, size_t hi)
 {
-    for (size_t l = 0; l < lanes; l++, o++) {
-        int64_t i = (int64_t)channel - (int64_t)o / p->ocg * p->icg;
-        bool own = (int64_t)o < p->oc && i >= 0 && i < p->icg;
-        to[l] = own ? p->w[(o * (size_t)p->icg + (size_t)i) * p->taps + tap] : 0.0f;
+    return v < (int64_t)lo ? lo : v > (int64_t)hi ? hi : (size_t)v;
+}
+
+/* One lane of [tap][channel][lane]: the weights of output channel o for input channels [lo, hi),
+ * zero where those are not of its group. They are read in the order they lie; the part of the
+ * panel that a block of channels fills stays in L1 for all lanes. */
+static void pack_lane(const struct packer *p, size_t o, size_t lo, size_t hi, size_t lanes,
+                      float *to)
+{
+    const bool real = (int64_t)o < p->oc;
+    const int64_t first = (int64_t)o / p->ocg * p->icg;
+    const size_t from = real ? clamp(first, lo, hi) : hi;
+    const size_t end = real ? clamp(first + p->icg, lo, hi) : hi;
+    const size_t n = hi - lo;
+
+    for (size_t i = lo; i < hi; i++, to += lanes) {
+        const bool own = i >= from && i < end;
+        const float *w =
+            own ? p->w + (o * (size_t)p->icg + (size_t)((int64_t)i - first)) * p->taps : NULL;
+        for (size_t t = 0; t < p->taps; t++)
+            to[t * n * lanes] = own ? w[t] : 0.0f;
     }
 }
 
 static void pack_group(const struct packer *p, const struct group *g, float *to)
 {
     for (size_t b = 0; b < g->reach.blocks; b++) {
-        size_t from = b ? 0 : g->reach.first, end = b + 1 < g->reach.blocks ? p->vl : g->reach.last;
-        for (size_t t = 0; t < p->taps; t++)
-            for (size_t i = from; i < end; i++, to += g->lanes)
-                pack_lanes(p, g->channel, g->lanes, (g->from + b) * p->vl + i, t, to);
+        const size_t at = (g->from + b) * p->vl, lo = at + (b ? 0 : g->reach.first);
+        const size_t hi = at + (b + 1 < g->reach.blocks ? p->vl : g->reach.last);
+        for (size_t l = 0; l < g->lanes; l++)
+            pack_lane(p, g->channel + l, lo, hi, g->lanes, to + l);
+        to += (hi - lo) * p->taps * g->lanes;
     }
 }
 

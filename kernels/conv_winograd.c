@@ -81,19 +81,42 @@ static const double g4[6][3] = {{1, 0, 0},
                                 {0, 0, 1}};
 static const double g2[4][3] = {{-1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
 
-/* u[i n + j] = (G g G')[i][j] */
-static void transform_filter(size_t m, const float *g, float *u)
+enum { LANES = MS_CONV_NV * 16 }; /* most filters transformed side by side */
+
+/* u[(i n + j) lanes + l] = (G g G')[i][j] of filter l, whose taps are g[k][l]. The lanes make the
+ * loops vectors. */
+static void transform_filters(size_t m, const double g[9][LANES], double u[MAX_N * MAX_N][LANES])
 {
     const double(*t)[3] = m == 4 ? g4 : g2;
-    double h[MAX_N][3];
+    double h[3][LANES];
 
-    for (size_t i = 0; i < m + 2; i++)
+    for (size_t i = 0; i < m + 2; i++) {
         for (size_t j = 0; j < 3; j++)
-            h[i][j] =
-                t[i][0] * (double)g[j] + t[i][1] * (double)g[3 + j] + t[i][2] * (double)g[6 + j];
-    for (size_t i = 0; i < m + 2; i++)
+            for (size_t l = 0; l < LANES; l++)
+                h[j][l] = t[i][0] * g[j][l] + t[i][1] * g[3 + j][l] + t[i][2] * g[6 + j][l];
         for (size_t j = 0; j < m + 2; j++)
-            *u++ = (float)(h[i][0] * t[j][0] + h[i][1] * t[j][1] + h[i][2] * t[j][2]);
+            for (size_t l = 0; l < LANES; l++)
+                u[i * (m + 2) + j][l] = h[0][l] * t[j][0] + h[1][l] * t[j][1] + h[2][l] * t[j][2];
+    }
+}
+
+/* Filters of output channels [o, o + lanes), those beyond oc zero, to [frequency][ic][lane]. */
+static void pack_filters(size_t m, const struct ms_tensor *wt, size_t o, size_t lanes, float *to)
+{
+    const size_t oc = (size_t)wt->shape.dim[0], ic = (size_t)wt->shape.dim[1];
+    const size_t real = oc - o < lanes ? oc - o : lanes, nn = (m + 2) * (m + 2);
+    const float *w = (const float *)wt->data + o * ic * 9;
+    double g[9][LANES] = {{0}}, u[MAX_N * MAX_N][LANES];
+
+    for (size_t c = 0; c < ic; c++, w += 9, to += lanes) {
+        for (size_t l = 0; l < real; l++)
+            for (size_t k = 0; k < 9; k++)
+                g[k][l] = (double)w[l * ic * 9 + k];
+        transform_filters(m, g, u);
+        for (size_t k = 0; k < nn; k++)
+            for (size_t l = 0; l < lanes; l++)
+                to[k * ic * lanes + l] = (float)u[k][l];
+    }
 }
 
 static ms_code prepare(const struct ms_prep *p, const struct form *f, const void **state,
@@ -113,17 +136,11 @@ static ms_code prepare(const struct ms_prep *p, const struct form *f, const void
     float *u = s ? p->alloc(p, bytes) : NULL;
     if (!u)
         return ms_fail_oom(err, "transformed filters", bytes);
-    float *b = u + each, one[MAX_N * MAX_N];
-    memset(u, 0, bytes);
-    for (size_t o = 0; o < oc; o++) {
-        size_t g = o / (MS_CONV_NV * f->vl), at = o % (MS_CONV_NV * f->vl);
-        size_t nv = blocks - g * MS_CONV_NV < MS_CONV_NV ? blocks - g * MS_CONV_NV : MS_CONV_NV;
-        float *to = u + g * MS_CONV_NV * f->vl * ic * nn + at;
-        for (size_t c = 0; c < ic; c++) {
-            transform_filter(f->m, (const float *)wt->data + (o * ic + c) * 9, one);
-            for (size_t k = 0; k < nn; k++)
-                to[(k * ic + c) * nv * f->vl] = one[k];
-        }
+    float *b = u + each;
+    memset(b, 0, lanes * sizeof *b);
+    for (size_t o = 0; o < lanes; o += MS_CONV_NV * f->vl) {
+        const size_t n = lanes - o < MS_CONV_NV * f->vl ? lanes - o : MS_CONV_NV * f->vl;
+        pack_filters(f->m, wt, o, n, u + o * ic * nn);
     }
     if (bias)
         memcpy(b, bias->data, oc * sizeof *b);
@@ -264,8 +281,9 @@ static void multiply(const struct plan *p, size_t g, size_t nv, size_t n_tiles, 
     for (size_t k = 0; k < p->nn; k++, u += ic * nv * vl)
         for (size_t i = 0, at = 0; i < cuts; i++) {
             size_t mr = n_tiles / cuts + (i < n_tiles % cuts);
-            ms_conv_tile(p->f->isa, nv * vl, mr, false)(&tiling, &reach, v + k * p->v_apart + at * vl, u,
-                                                   zeros, NULL, m + k * p->m_apart + at * vl);
+            ms_conv_tile(p->f->isa, nv * vl, mr, false)(&tiling, &reach,
+                                                        v + k * p->v_apart + at * vl, u, zeros,
+                                                        NULL, m + k * p->m_apart + at * vl);
             at += mr;
         }
 }
