@@ -147,6 +147,14 @@ class Daemon:
         finally:
             c.close()
 
+    def no_connections(self, timeout=10.0):
+        """Waits until the daemon has noticed that all connections of earlier requests are closed."""
+        deadline = time.monotonic() + timeout
+        while any(f'mindserve_connections{{protocol="{p}"}} 0' not in self.page() for p in ("grpc", "http")):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"connections stay open: {self.page()[:2000]}")
+            time.sleep(0.02)
+
     def deploy(self, name, data, version=1):
         status, _, body = self.request("PUT", f"/v2/repository/models/{name}/versions/{version}", data)
         if status not in (200, 201):

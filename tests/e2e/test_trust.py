@@ -371,6 +371,7 @@ class Requests(Case):
                 s.close()
 
     def test_connections_of_an_address(self):
+        self.d.no_connections()
         crowd = []
         try:
             for _ in range(30):
