@@ -264,8 +264,9 @@ static void multiply(const struct plan *p, size_t g, size_t nv, size_t n_tiles, 
     for (size_t k = 0; k < p->nn; k++, u += ic * nv * vl)
         for (size_t i = 0, at = 0; i < cuts; i++) {
             size_t mr = n_tiles / cuts + (i < n_tiles % cuts);
-            ms_conv_tile(p->f->isa, nv * vl, mr, false)(&tiling, &reach, v + k * p->v_apart + at * vl, u,
-                                                   zeros, NULL, m + k * p->m_apart + at * vl);
+            ms_conv_tile(p->f->isa, nv * vl, mr, false)(&tiling, &reach,
+                                                        v + k * p->v_apart + at * vl, u, zeros,
+                                                        NULL, m + k * p->m_apart + at * vl);
             at += mr;
         }
 }
