@@ -155,6 +155,9 @@ struct ms_kernel {
      * NULL = 1, or the elements of output 0 for MS_ELEMENTWISE. Results never depend on the split.
      */
     size_t (*units)(const struct ms_task *t);
+    /* Units share what a call makes first (a transformed input): a call is cut into one piece a
+     * worker rather than many small ones. Also: it computes near the machine's peak. */
+    bool coarse;
     /* Bytes of scratch one call of run needs, whatever its range; NULL = 0. */
     size_t (*scratch)(const struct ms_task *t);
     void (*run)(const struct ms_task *t);

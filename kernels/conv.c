@@ -185,7 +185,7 @@ static void run(const struct ms_task *t)
 #define TILED(algorithm_, isa_, s_, applicable_, ...)                                              \
     {                                                                                              \
         BLOCKED("conv_" #algorithm_ "_" #s_, isa_),                                                \
-            .applicable = applicable_, .price = ms_conv_price_##algorithm_##_##s_,                 \
+            .applicable = applicable_, .coarse = true, .price = ms_conv_price_##algorithm_##_##s_, \
             .prepare = ms_conv_##algorithm_##_prepare_##s_,                                        \
             .units = ms_conv_##algorithm_##_units_##s_,                                            \
             .scratch = ms_conv_##algorithm_##_scratch_##s_, .run = ms_conv_##algorithm_##_##s_,    \

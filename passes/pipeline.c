@@ -25,6 +25,7 @@
     MS_PASS(ms_pass_fuse_hard_swish)                                                               \
     MS_PASS(ms_pass_fuse_swish)                                                                    \
     MS_PASS(ms_pass_fuse_channel_shuffle)                                                          \
+    MS_PASS(ms_pass_dead_code) /* what the fusions left, so that sole readers are seen */          \
     MS_PASS(ms_pass_batchnorm_scale)                                                               \
     MS_PASS(ms_pass_conv_batchnorm)                                                                \
     MS_PASS(ms_pass_batchnorm_conv)                                                                \

@@ -126,6 +126,7 @@ ms_code ms_plan_edges(struct ms_maker *m);
 /* A static slot's tensor with its data missing, for units() and scratch(). */
 void ms_plan_args(const struct ms_plan *p, const struct ms_step *s, struct ms_tensor **args);
 /* How many pieces of a step are worth spreading. */
-int ms_step_chunks(size_t units, double flops, size_t bytes, int threads);
+int ms_step_chunks(const struct ms_kernel *k, size_t units, double flops, size_t bytes,
+                   int threads);
 
 #endif

@@ -254,9 +254,9 @@ static void run_late(struct ms_run *r, const struct ms_step *s, struct ms_task *
     for (int i = 0; i < s->n_in; i++)
         bytes += t->in[i] ? t->in[i]->bytes : 0;
     launch(r, s, t, units,
-           s->by_kernel
-               ? 1
-               : ms_step_chunks(units, (double)units, bytes, r->plan->part->program->threads),
+           s->by_kernel ? 1
+                        : ms_step_chunks(s->kernel, units, (double)units, bytes,
+                                         r->plan->part->program->threads),
            scratch, width);
     if (extra) {
         ms_aligned_free(extra, scratch);

@@ -270,6 +270,56 @@ START_TEST(slices_at_the_ends)
 }
 END_TEST
 
+/* x in another layout by the operator's own kernel, the output filled with NaN before. */
+static struct ms_tensor *reorder(struct ms_tensor *x, enum ms_layout l)
+{
+    const struct ms_kernel *k = ms_op_find("Reorder")->kernels;
+    struct ms_tensor *y = ms_tensor_new_as(MS_F32, l, &x->shape);
+    atomic_bool stop = false;
+    struct ms_ctl ctl = {.stop = &stop};
+    struct kt_case c;
+
+    kt_begin(&c, "Reorder", 1, 1);
+    struct ms_task t = {.node = c.node, .in = &x, .out = &y, .n_in = 1, .n_out = 1, .ctl = &ctl};
+    memset(y->data, 0xff, y->bytes);
+    t.last = ms_kernel_units(k, &t);
+    k->run(&t);
+    kt_end(&c);
+    return y;
+}
+
+/* To blocks and back, at all remainders of channels and pixels; the padding is zero. */
+START_TEST(reorders)
+{
+    static const struct {
+        enum ms_layout layout;
+        enum ms_isa isa;
+    } widths[] = {{MS_NCHW8C, MS_ISA_AVX2}, {MS_NCHW16C, MS_ISA_AVX512}};
+    struct kt_case c;
+
+    kt_begin(&c, "Reorder", 1, 7);
+    for (int64_t i = 0; i < 2 * 40; i++) {
+        const struct ms_shape s = ms_shape_make(2, 1 + i / 2, 1 + i % 3, 1 + i % 23);
+        struct ms_tensor *x = kt_random(&c, MS_F32, &s, -1, 1);
+        if (widths[i % 2].isa <= ms_cpu()->isa) {
+            struct ms_tensor *want = kt_convert(x, widths[i % 2].layout);
+            struct ms_tensor *y = reorder(x, widths[i % 2].layout), *z = reorder(y, MS_PLAIN);
+            ck_assert_uint_eq(y->bytes, want->bytes);
+            ck_assert_mem_eq(y->data, want->data, want->bytes);
+            ck_assert_mem_eq(z->data, x->data, x->bytes);
+            ms_tensor_unref(want);
+            ms_tensor_unref(y);
+            ms_tensor_unref(z);
+        }
+        struct ms_tensor *same = reorder(x, MS_PLAIN); /* a host without vectors */
+        ck_assert_mem_eq(same->data, x->data, x->bytes);
+        ms_tensor_unref(same);
+        ms_tensor_unref(x);
+    }
+    kt_end(&c);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("kernels");
@@ -284,6 +334,7 @@ int main(void)
     tcase_add_test(t, ties_and_order);
     tcase_add_test(t, data_is_bounds_checked);
     tcase_add_test(t, slices_at_the_ends);
+    tcase_add_test(t, reorders);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
