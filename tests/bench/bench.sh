@@ -33,6 +33,7 @@ models_dir() {
 
 case "$name" in
     models) venv; models_dir; exec "$python" models.py "$build/libmindserve.so" "$build/bench/models.json" "$dir" "$@" ;;
+    gemm) exec "$build/gemm_bench" "$build/bench/gemm.json" "$@" ;;
     latency) exec ./latency.sh "$build" "$@" ;;
-    *) echo "./dev bench models [NAME...] [--threads 1,2] | latency" >&2; exit 2 ;;
+    *) echo "./dev bench models [NAME...] [--threads 1,2] | gemm [--threads N] | latency" >&2; exit 2 ;;
 esac
