@@ -14,6 +14,8 @@ struct ms_row_fns {
     float (*max)(const float *x, size_t n);                      /* NaN is skipped; -inf if empty */
     float (*exp)(const float *x, float *y, size_t n, float top); /* y = e^(x - top); their sum */
     double (*exp_sum)(const float *x, size_t n, float top);
+    /* x = scale x + mask[i step] (NULL = 0); their maximum, as max gives it */
+    float (*score)(float *x, size_t n, float scale, const float *mask, size_t step);
     /* ((x - mean) k + shift) scale[i] + bias[i]; NULL = 1, 0 */
     void (*affine)(const float *x, float *y, size_t n, float mean, float k, float shift,
                    const float *scale, const float *bias);

@@ -30,7 +30,9 @@
     MS_PASS(ms_pass_conv_batchnorm)                                                                \
     MS_PASS(ms_pass_batchnorm_conv)                                                                \
     MS_PASS(ms_pass_conv_scale)                                                                    \
+    MS_PASS(ms_pass_dead_code) /* what the patterns left has no readers that count */              \
     MS_PASS(ms_pass_transpose_matmul)                                                              \
+    MS_PASS(ms_pass_fuse_attention)                                                                \
     MS_PASS(ms_pass_matmul_add)                                                                    \
     MS_PASS(ms_pass_conv_bias)                                                                     \
     MS_PASS(ms_pass_fuse_residual)                                                                 \

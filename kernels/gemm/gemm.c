@@ -3,6 +3,7 @@
 #include "kernels/gemm/gemm.h"
 
 #include "base/mem.h"
+#include "kernels/copy.h"
 
 bool ms_gemm_packed_bytes(size_t k, size_t n, size_t *bytes)
 {
@@ -54,7 +55,10 @@ void ms_gemm_pack(float *dst, const float *b, size_t k, size_t n, size_t ks, siz
     }
     for (size_t j = 0; j < n; j += MS_GEMM_NR) {
         const size_t cols = n - j < MS_GEMM_NR ? n - j : MS_GEMM_NR;
-        pack_columns(dst + k * j, ms_gemm_width(cols), b + j * ns, k, cols, ks, ns);
+        if (ks == 1 && cols == ms_gemm_width(cols))
+            ms_plane_turn(sizeof *dst, dst + k * j, b + j * ns, k, cols, (ptrdiff_t)ns);
+        else
+            pack_columns(dst + k * j, ms_gemm_width(cols), b + j * ns, k, cols, ks, ns);
     }
 }
 

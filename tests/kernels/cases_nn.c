@@ -209,6 +209,60 @@ static void gen_matmul(struct kt_case *c)
         kt_in(c, kt_random(c, t, &c->fout[0].shape, -1, 1), batched ? KT_BATCHED : KT_VALUE);
 }
 
+/* [batch, heads, rows, width], or [batch, rows, heads width]. */
+static struct ms_shape heads_shape(bool four, int64_t b, int64_t h, int64_t rows, int64_t width)
+{
+    return four ? ms_shape_make(b, h, rows, width) : ms_shape_make(b, rows, h * width);
+}
+
+static void attention_mask(struct kt_case *c, enum ms_dtype t, const int64_t *scores)
+{
+    struct ms_shape m = {.rank = (int)kt_int(c, 0, 4)};
+    bool batched = m.rank == 4;
+
+    for (int i = 0; i < m.rank; i++) {
+        m.dim[i] = scores[4 - m.rank + i];
+        if (kt_int(c, 0, 2) == 0)
+            m.dim[i] = 1;
+    }
+    if (batched && m.dim[0] != scores[0])
+        batched = false;
+    if (kt_flip(c)) {
+        kt_in(c, kt_random(c, t, &m, -2, 2), batched ? KT_BATCHED : KT_VALUE);
+        return;
+    }
+    struct ms_tensor *take = kt_random(c, MS_BOOL, &m, 0, 1);
+    size_t cols = m.rank ? (size_t)m.dim[m.rank - 1] : 1;
+    for (size_t i = 0; i < ms_tensor_count(take); i += cols)
+        kt_set(take, i, 1); /* a row without any key has no answer */
+    kt_in(c, take, batched ? KT_BATCHED : KT_VALUE);
+}
+
+static void gen_attention(struct kt_case *c)
+{
+    enum ms_dtype t = mostly_f32(c, MS_FLOATS);
+    int64_t b = kt_int(c, 1, 3), hk = kt_int(c, 1, 3), h = hk * kt_int(c, 1, 2);
+    int64_t rows = kt_int(c, 1, kt_flip(c) ? 9 : 150), keys = kt_int(c, 1, kt_flip(c) ? 9 : 130);
+    int64_t d = kt_int(c, 1, kt_flip(c) ? 9 : 70), dv = kt_int(c, 1, kt_flip(c) ? 9 : 110);
+    bool four = kt_flip(c);
+    struct ms_shape q = heads_shape(four, b, h, rows, d), k = heads_shape(four, b, hk, keys, d);
+    struct ms_shape v = heads_shape(four, b, hk, keys, dv);
+
+    kt_in(c, kt_random(c, t, &q, -1, 1), KT_BATCHED);
+    kt_in(c, kt_random(c, t, &k, -1, 1), KT_BATCHED);
+    kt_in(c, kt_random(c, t, &v, -1, 1), KT_BATCHED);
+    if (!four) {
+        ms_attr_set_int(c->node, "q_num_heads", h);
+        ms_attr_set_int(c->node, "kv_num_heads", hk);
+    }
+    if (kt_flip(c))
+        ms_attr_set_float(c->node, "scale", kt_real(c, -0.5, 0.5));
+    if (kt_int(c, 0, 3) == 0)
+        ms_attr_set_int(c->node, "is_causal", 1);
+    if (kt_flip(c))
+        attention_mask(c, t, (int64_t[]){b, h, rows, keys});
+}
+
 static void pool_input(struct kt_case *c, ms_dtypes set)
 {
     int rank = some_rank(c);
@@ -570,6 +624,21 @@ static bool bench_matmul(struct kt_case *c, int i)
     return true;
 }
 
+static bool bench_attention(struct kt_case *c, int i)
+{
+    static const int16_t list[][4] = {{1, 128, 12, 64}, {1, 128, 12, 32}, {1, 512, 12, 64}};
+    if (i >= (int)(sizeof list / sizeof *list))
+        return false;
+    const int16_t *v = list[i];
+    struct ms_shape x = ms_shape_make(v[0], v[1], v[2] * v[3]), m = ms_shape_make(v[0], 1, 1, v[1]);
+    for (int k = 0; k < 3; k++)
+        kt_in(c, kt_random(c, MS_F32, &x, -1, 1), KT_BATCHED);
+    kt_in(c, kt_random(c, MS_F32, &m, -1, 1), KT_BATCHED);
+    ms_attr_set_int(c->node, "q_num_heads", v[2]);
+    ms_attr_set_int(c->node, "kv_num_heads", v[2]);
+    return true;
+}
+
 static bool bench_rows(struct kt_case *c, int i)
 {
     if (i > 0)
@@ -637,6 +706,7 @@ static bool bench_lstm(struct kt_case *c, int i)
 
 KT_ROWS(rows) = {
     {.op = "AdaptiveAveragePool", .gen = gen_adaptive_pool, .rel = 1e-6, .abs = 1e-6},
+    {.op = "Attention", .gen = gen_attention, .rel = 4e-6, .abs = 4e-6, .bench = bench_attention},
     {.op = "AveragePool", .gen = gen_average_pool, .rel = 1e-6, .abs = 1e-6, .bench = bench_pool},
     /* x scale / sqrt(var), up to 18, is rounded before the bias cancels it */
     {.op = "BatchNormalization", .gen = gen_batch_norm, .rel = 1e-6, .floor = 2e-6},
