@@ -156,8 +156,9 @@ struct ms_kernel {
      */
     size_t (*units)(const struct ms_task *t);
     /* Units share what a call makes first (a transformed input): a call is cut into one piece a
-     * worker rather than many small ones. Also: it computes near the machine's peak. */
+     * worker rather than many small ones. */
     bool coarse;
+    double rate; /* GFLOP/s of op.cost that a core reaches, roughly, to size pieces; 0 = 20 */
     /* Bytes of scratch one call of run needs, whatever its range; NULL = 0. */
     size_t (*scratch)(const struct ms_task *t);
     void (*run)(const struct ms_task *t);

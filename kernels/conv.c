@@ -185,16 +185,18 @@ static void run(const struct ms_task *t)
 #define TILED(algorithm_, isa_, s_, applicable_, ...)                                              \
     {                                                                                              \
         BLOCKED("conv_" #algorithm_ "_" #s_, isa_),                                                \
-            .applicable = applicable_, .coarse = true, .price = ms_conv_price_##algorithm_##_##s_, \
+            .applicable = applicable_, .price = ms_conv_price_##algorithm_##_##s_,                 \
             .prepare = ms_conv_##algorithm_##_prepare_##s_,                                        \
             .units = ms_conv_##algorithm_##_units_##s_,                                            \
             .scratch = ms_conv_##algorithm_##_scratch_##s_, .run = ms_conv_##algorithm_##_##s_,    \
             __VA_ARGS__                                                                            \
     }
 #define TILED_ALL(isa_, s_)                                                                        \
-    TILED(direct, isa_, s_, ms_conv_direct_applicable, ),                                          \
-        TILED(winograd4, isa_, s_, ms_conv_winograd_applicable, .inexact = true),                  \
-        TILED(winograd2, isa_, s_, ms_conv_winograd_applicable, .inexact = true)
+    TILED(direct, isa_, s_, ms_conv_direct_applicable, .rate = 80),                                \
+        TILED(winograd4, isa_, s_, ms_conv_winograd_applicable, .inexact = true, .coarse = true,   \
+              .rate = 240),                                                                        \
+        TILED(winograd2, isa_, s_, ms_conv_winograd_applicable, .inexact = true, .coarse = true,   \
+              .rate = 240)
 
 MS_OP(conv) = {
     .name = "Conv",

@@ -35,6 +35,11 @@ void ms_conv_gemm_avx512(const struct ms_task *t);
 void ms_conv_gemm_avx2(const struct ms_task *t);
 
 /* On channel-blocked activations; functions for each width. */
+/* Units that keep so many workers evenly busy. */
+static inline size_t ms_conv_pieces(int threads)
+{
+    return threads > 1 ? 4 * (size_t)threads : 1;
+}
 /* ms_op.blocked of Conv. */
 unsigned ms_conv_blocked(const struct ms_node *n);
 #define MS_CONV_KERNEL(name_)                                                                      \

@@ -31,6 +31,7 @@ struct state {
     const struct group *group;
     const float *bias; /* padded to whole blocks */
     const float *w;
+    size_t pieces; /* units that a call should have at least, to be shared out evenly */
 };
 
 static size_t width_of(enum ms_isa isa)
@@ -238,7 +239,8 @@ static ms_code prepare(const struct ms_prep *p, enum ms_isa isa, const void **st
     memset(b, 0, padded * sizeof *b);
     if (bias)
         memcpy(b, bias->data, oc * sizeof *b);
-    *s = (struct state){.groups = groups, .group = group, .bias = b, .w = w};
+    *s = (struct state){
+        .groups = groups, .group = group, .bias = b, .w = w, .pieces = ms_conv_pieces(p->threads)};
     *state = s;
     return MS_OK;
 }
@@ -302,7 +304,7 @@ static void cut_bands(struct plan *p)
     most = most > halo ? (most - halo) / p->step : 1;
     most = most < 1 ? 1 : most > oh ? oh : most;
     p->bands = (oh + most - 1) / most;
-    while (p->bands < oh && p->bands * p->s->groups * (size_t)p->c.n < 8)
+    while (p->bands < oh && p->bands * p->s->groups * (size_t)p->c.n < p->s->pieces)
         p->bands *= 2;
     p->band = (oh + p->bands - 1) / p->bands;
     p->bands = (oh + p->band - 1) / p->band;

@@ -31,7 +31,7 @@
 #include "kernels/vec_avx512.h"
 #include "kernels/conv_winograd.inc"
 
-enum { MAX_N = 6, MIN_BLOCK = 28, MAX_BLOCK = 64 };
+enum { MAX_N = 6, MIN_BLOCK = 28, MAX_BLOCK = 64, SPLIT = 14 };
 
 typedef void (*in_fn)(const float *x, size_t row, float *v, size_t apart);
 typedef void (*out_fn)(const float *m, size_t apart, const float *bias, const float *res, float *y,
@@ -53,6 +53,7 @@ static const struct form f2_avx2 = {MS_ISA_AVX2, 8, 2, v8_wino_in2, v8_wino_out2
 struct state {
     const float *u;    /* [group][frequency][ic][lanes of the group] */
     const float *bias; /* padded to whole groups */
+    size_t pieces;     /* units that a call should have at least, to be shared out evenly */
 };
 
 bool ms_conv_winograd_applicable(const struct ms_prep *p)
@@ -144,7 +145,7 @@ static ms_code prepare(const struct ms_prep *p, const struct form *f, const void
     }
     if (bias)
         memcpy(b, bias->data, oc * sizeof *b);
-    *s = (struct state){.u = u, .bias = b};
+    *s = (struct state){.u = u, .bias = b, .pieces = ms_conv_pieces(p->threads)};
     *state = s;
     return MS_OK;
 }
@@ -187,6 +188,8 @@ static void plan_of(struct plan *p, const struct ms_task *t, const struct form *
     p->across = ((size_t)p->c.w.out[2] + m - 1) / m;
     p->tiles = p->across * (((size_t)p->c.w.out[1] + m - 1) / m);
     p->blocks = (p->tiles + block_of(p) - 1) / block_of(p);
+    while (p->blocks * p->groups * (size_t)p->c.n < p->s->pieces && p->tiles / p->blocks >= SPLIT)
+        p->blocks *= 2;
     p->block = (p->tiles + p->blocks - 1) / p->blocks;
     p->blocks = (p->tiles + p->block - 1) / p->block;
     /* an odd number of lines between frequencies spreads them over the sets of a cache */

@@ -104,9 +104,9 @@ void ms_plan_args(const struct ms_plan *p, const struct ms_step *s, struct ms_te
 
 int ms_step_chunks(const struct ms_kernel *k, size_t units, double flops, size_t bytes, int threads)
 {
-    /* A core does about 20 GFLOP/s on what is not a product, 80 on what is, and moves about 8 GB/s;
-     * waking a neighbour and waiting for it costs a few microseconds, so a piece should last 10. */
-    const double piece_ns = 10e3, rate = k->coarse ? 80 : 20;
+    /* A core does about 20 GFLOP/s where a kernel knows no better, and moves about 8 GB/s; waking a
+     * neighbour and waiting for it costs a few microseconds, so a piece should last 10. */
+    const double piece_ns = 10e3, rate = k->rate > 0 ? k->rate : 20;
     double ns = flops / rate > (double)bytes / 8.0 ? flops / rate : (double)bytes / 8.0;
 
     if (units < 2 || threads < 2 || ns < 2 * piece_ns)
