@@ -5,6 +5,7 @@
 
 #include "kernels/copy.h"
 #include "kernels/raw.h"
+#include "kernels/vec.h"
 
 enum {
     CHUNK = 65536, /* elements between two looks at the stop flag */
@@ -58,19 +59,22 @@ MS_TARGET_AVX2 static void turn8(uint8_t *y, size_t y_step, const uint8_t *x, pt
 {
     __m256 a[8], b[8];
 
-    for (int i = 0; i < 8; i++)
-        a[i] = _mm256_loadu_ps((const float *)(const void *)(x + i * x_step));
-    for (int i = 0; i < 8; i += 2) {
+    MS_UNROLL for (int i = 0; i < 8; i++) a[i] =
+        _mm256_loadu_ps((const float *)(const void *)(x + i * x_step));
+    MS_UNROLL for (int i = 0; i < 8; i += 2)
+    {
         b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
         b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
     }
-    for (int i = 0; i < 8; i += 4) {
+    MS_UNROLL for (int i = 0; i < 8; i += 4)
+    {
         a[i] = _mm256_shuffle_ps(b[i], b[i + 2], 0x44);
         a[i + 1] = _mm256_shuffle_ps(b[i], b[i + 2], 0xee);
         a[i + 2] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0x44);
         a[i + 3] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0xee);
     }
-    for (int i = 0; i < 4; i++) {
+    MS_UNROLL for (int i = 0; i < 4; i++)
+    {
         _mm256_storeu_ps((float *)(void *)(y + (size_t)i * y_step),
                          _mm256_permute2f128_ps(a[i], a[i + 4], 0x20));
         _mm256_storeu_ps((float *)(void *)(y + (size_t)(i + 4) * y_step),

@@ -110,6 +110,13 @@ MS_V8 __m256 v8_expo(__m256 a)
     __m256i e = _mm256_srli_epi32(_mm256_castps_si256(a), 23);
     return _mm256_cvtepi32_ps(_mm256_sub_epi32(e, _mm256_set1_epi32(127)));
 }
+/* The largest element; none may be NaN. */
+MS_V8 float v8_top(__m256 a)
+{
+    __m128 s = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    s = _mm_max_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
+}
 MS_V8 float v8_sum(__m256 a)
 {
     __m128 s = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
@@ -183,6 +190,10 @@ MS_V16 __m512 v16_mant(__m512 a)
 MS_V16 __m512 v16_expo(__m512 a)
 {
     return _mm512_getexp_ps(a);
+}
+MS_V16 float v16_top(__m512 a)
+{
+    return v8_top(_mm256_max_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1)));
 }
 /* Pairwise in a fixed order, so that it is the same for every build. */
 MS_V16 float v16_sum(__m512 a)

@@ -26,6 +26,16 @@ static void pack_columns(float *dst, size_t w, const float *b, size_t k, size_t 
 
 enum { PACK_BLOCK = 1 << 18 }; /* floats read before the next panel is turned to: 1 MiB */
 
+/* n floats; 16 at a time, since panels are that narrow and a call for each row would show. */
+static inline void copy_row(float *to, const float *from, size_t n)
+{
+    size_t i = 0;
+
+    for (; i + 16 <= n; i += 16)
+        memcpy(to + i, from + i, 16 * sizeof *to);
+    memcpy(to + i, from + i, (n - i) * sizeof *to);
+}
+
 /* Rows of b lie in one piece each: they are read in their order, a block at a time, and dealt out
  * to the panels. Panel by panel instead, weights in a mapped file would be paged in once a panel.
  */
@@ -38,7 +48,7 @@ static void pack_rows(float *dst, const float *b, size_t k, size_t n, size_t ks)
         for (size_t j = 0; j < n; j += MS_GEMM_NR) {
             const size_t cols = n - j < MS_GEMM_NR ? n - j : MS_GEMM_NR, w = ms_gemm_width(cols);
             for (size_t i = i0; i < i1; i++)
-                memcpy(dst + k * j + i * w, b + i * ks + j, cols * sizeof *dst);
+                copy_row(dst + k * j + i * w, b + i * ks + j, cols);
         }
     }
 }

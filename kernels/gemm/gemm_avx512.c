@@ -5,13 +5,38 @@
 #include "kernels/vec_avx512.h"
 #include "kernels/gemm/tail.inc"
 
+/* What the store adds to the sums while they are in registers: max(lo, min(hi, v + col + res)). */
+struct finish {
+    const float *col, *res; /* of the tile's first column; NULL = 0 */
+    size_t ldr;
+    float lo, hi;
+};
+
 typedef void (*tile_fn)(size_t k, const float *a, size_t rs, size_t ks, const float *b, float *c,
-                        size_t ldc, __mmask16 last);
+                        size_t ldc, __mmask16 last, const struct finish *f);
+
+#define MASK(j_, nv_) ((j_) + 1 < (nv_) ? (__mmask16)0xffff : last)
+
+#define FINISH(MR, NV)                                                                             \
+    {                                                                                              \
+        const __m512 lo = _mm512_set1_ps(f->lo), hi = _mm512_set1_ps(f->hi);                       \
+        __m512 v[NV];                                                                              \
+        MS_UNROLL for (int j = 0; j < NV; j++) v[j] =                                              \
+            f->col ? _mm512_maskz_loadu_ps(MASK(j, NV), f->col + 16 * j) : _mm512_setzero_ps();    \
+        MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < NV; j++) acc[i][j] =  \
+            _mm512_add_ps(acc[i][j], v[j]);                                                        \
+        if (f->res)                                                                                \
+            MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < NV; j++)          \
+                acc[i][j] = _mm512_add_ps(                                                         \
+                    acc[i][j], _mm512_maskz_loadu_ps(MASK(j, NV), f->res + i * f->ldr + 16 * j));  \
+        MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < NV; j++) acc[i][j] =  \
+            _mm512_min_ps(hi, _mm512_max_ps(lo, acc[i][j]));                                       \
+    }
 
 #define TILE(MR, NV)                                                                               \
     MS_TARGET_AVX512 static void tile_##MR##_##NV(size_t k, const float *a, size_t rs, size_t ks,  \
                                                   const float *b, float *c, size_t ldc,            \
-                                                  __mmask16 last)                                  \
+                                                  __mmask16 last, const struct finish *f)          \
     {                                                                                              \
         __m512 acc[MR][NV];                                                                        \
         MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < NV; j++) acc[i][j] =  \
@@ -27,6 +52,8 @@ typedef void (*tile_fn)(size_t k, const float *a, size_t rs, size_t ks, const fl
                     _mm512_fmadd_ps(x, v[j], acc[i][j]);                                           \
             }                                                                                      \
         }                                                                                          \
+        if (f)                                                                                     \
+            FINISH(MR, NV)                                                                         \
         MS_UNROLL for (int i = 0; i < MR; i++)                                                     \
         {                                                                                          \
             MS_UNROLL for (int j = 0; j < NV - 1; j++)                                             \
@@ -50,17 +77,32 @@ TILES(8)
     }
 static const tile_fn tiles[8][3] = {ROW(1), ROW(2), ROW(3), ROW(4), ROW(5), ROW(6), ROW(7), ROW(8)};
 
+/* Are bias, residual and clamp all that the tail asks for, or all before its activation? */
+static bool is_plain(const struct ms_gemm_tail *t)
+{
+    return t->alpha == 1.0f && t->beta == 1.0f && t->one == 0.0f && !t->row;
+}
+
 MS_TARGET_AVX512 void ms_gemm_panel_avx512(size_t m, size_t n, size_t k, const float *a, size_t rs,
                                            size_t ks, const float *b, float *c, size_t ldc,
                                            const struct ms_gemm_tail *tail, size_t i, size_t j)
 {
     size_t nv = (n + 15) / 16;
     __mmask16 last = (__mmask16)(0xffff >> (nv * 16 - n));
+    bool plain = !tail->none && is_plain(tail);
+    struct finish f = {.col = tail->col ? tail->col + j : NULL,
+                       .ldr = tail->ldr,
+                       .lo = tail->act.lo,
+                       .hi = tail->act.hi};
 
     for (size_t r = 0; r < m;) {
         size_t mr = m - r < 8 ? m - r : 8;
-        tiles[mr - 1][nv - 1](k, a + r * rs, rs, ks, b, c + r * ldc, ldc, last);
-        if (!tail->none)
+        f.res = tail->res ? tail->res + (i + r) * tail->ldr + j : NULL;
+        tiles[mr - 1][nv - 1](k, a + r * rs, rs, ks, b, c + r * ldc, ldc, last, plain ? &f : NULL);
+        if (plain && tail->act.more)
+            for (size_t q = 0; q < mr; q++)
+                tail->act.row(c + (r + q) * ldc, c + (r + q) * ldc, n, tail->act.a, tail->act.b);
+        else if (!plain && !tail->none)
             v16_tail(c + r * ldc, ldc, mr, n, tail, i + r, j);
         r += mr;
     }

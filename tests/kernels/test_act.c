@@ -18,7 +18,7 @@ static const struct bound {
 } bounds[] = {
     {"Celu", 4, 1e-38},       {"Clip", 0, 0},
     {"Elu", 3, 1e-38},        {"Erf", 4, 1e-38},
-    {"Exp", 2, 2e-45},        {"Gelu", 40, 1e-10},
+    {"Exp", 2, 2e-45},        {"Gelu", 20, 1e-10},
     {"GeluTanh", 120, 1e-30}, {"HardSigmoid", 1, 6e-8},
     {"HardSwish", 4, 2e-7},   {"LeakyRelu", 1, 1e-38},
     {"Log", 2, 1e-38},        {"Mish", 5, 1e-37},
