@@ -57,6 +57,8 @@ void ms_gemm_pack(float *dst, const float *b, size_t k, size_t n, size_t ks, siz
 {
     const size_t rest = n % MS_GEMM_NR;
 
+    if (k == 0) /* nothing to pack, and perhaps nowhere to */
+        return;
     if (rest && rest < ms_gemm_width(rest)) /* the last panel's lanes beyond n */
         memset(dst + k * (n - rest), 0, k * ms_gemm_width(rest) * sizeof *dst);
     if (ns == 1) {

@@ -320,6 +320,28 @@ START_TEST(reorders)
 }
 END_TEST
 
+/* Sums of nothing are the bias, and panels of nothing have no memory. */
+START_TEST(products_over_nothing)
+{
+    static const char *const op[] = {"Gemm", "MatMul"};
+
+    for (size_t i = 0; i < 2; i++) {
+        const struct ms_shape a = ms_shape_make(2, 0), b = ms_shape_make(0, 3),
+                              c = ms_shape_make(3);
+        struct call x;
+
+        begin(&x, op[i]);
+        kt_in(&x.c, ms_tensor_new(MS_F32, &a), KT_VALUE);
+        kt_in(&x.c, ms_tensor_new(MS_F32, &b), KT_CONST);
+        struct ms_tensor *bias = ms_tensor_new(MS_F32, &c);
+        for (size_t k = 0; k < 3; k++)
+            kt_set(bias, k, (double)k);
+        kt_in(&x.c, bias, KT_CONST);
+        EXPECT(&x, 0, 1, 2, 0, 1, 2);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("kernels");
@@ -334,6 +356,7 @@ int main(void)
     tcase_add_test(t, ties_and_order);
     tcase_add_test(t, data_is_bounds_checked);
     tcase_add_test(t, slices_at_the_ends);
+    tcase_add_test(t, products_over_nothing);
     tcase_add_test(t, reorders);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
