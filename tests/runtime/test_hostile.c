@@ -136,6 +136,28 @@ START_TEST(many_taps_end_at_the_deadline)
 }
 END_TEST
 
+/* Matrices without rows are packed to no bytes at all. */
+START_TEST(products_over_nothing)
+{
+    struct ms_engine *e = must_engine(1);
+    struct ms_model *m = untested(e, "graph \"g\" (%x: f32[N,K], %w: f32[K,5]) {\n"
+                                     "  %y = MatMul(%x, %w)\n  return %y\n}\n");
+    struct ms_tensor *in[] = {random_of(1, 2, 0), random_of(2, 0, 5)}, *y = NULL;
+    struct ms_err err = {0};
+
+    ck_assert_msg(ms_model_run(m, in, &y, 0, ms_now() + 5 * MS_SEC, NULL, NULL, &err) == MS_OK,
+                  "%s", err.text);
+    ck_assert_uint_eq(ms_tensor_count(y), 10);
+    for (int i = 0; i < 10; i++)
+        ck_assert(((const float *)y->data)[i] == 0);
+    ms_tensor_unref(y);
+    ms_tensor_unref(in[0]);
+    ms_tensor_unref(in[1]);
+    ms_model_unref(m);
+    ms_engine_free(e);
+}
+END_TEST
+
 START_TEST(slices_of_nothing_are_equal)
 {
     struct ms_engine *e = must_engine(1);
@@ -163,6 +185,7 @@ TCase *hostile_tests(void)
     tcase_add_test(c, cuts_of_a_scalar);
     tcase_add_test(c, scalars_hold_one_number);
     tcase_add_test(c, empty_tensors_with_large_dims);
+    tcase_add_test(c, products_over_nothing);
     tcase_add_test(c, slices_of_nothing_are_equal);
     tcase_add_test(c, many_taps_end_at_the_deadline);
     return c;
