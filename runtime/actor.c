@@ -6,8 +6,9 @@
  *      └─ Conv ────────┘        hot in that cache), further ready ones go to whoever helps
  *
  * Ready steps lie in a stack under a lock held for a few instructions: a step worth running side by
- * side lasts microseconds at least. Steps that are big enough are cut into pieces besides
- * (ms_pool_spread), so the tail of a graph without branches still has all workers. */
+ * side lasts microseconds at least. Steps that give every worker pieces (wide ones) are left to the
+ * run's owner, and all help with their pieces (ms_pool_spread): side by side, the last of them would
+ * have one worker and the others nothing to do. */
 #include "runtime/actor.h"
 
 #include <immintrin.h>
@@ -35,18 +36,28 @@ static void push(struct actors *a, int step)
     pthread_spin_unlock(&a->lock);
 }
 
-static int pop(struct actors *a)
+static bool is_wide(const struct ms_run *r, int step)
 {
+    return r->plan->step[step].chunks >= 2 * r->width;
+}
+
+/* The newest ready step; for helpers, the newest that is not wide. -1 = none. */
+static int pop(struct actors *a, bool owner)
+{
+    int *at = &a->top;
+
     pthread_spin_lock(&a->lock);
-    int step = a->top;
+    while (!owner && *at >= 0 && is_wide(a->run, *at))
+        at = &a->run->ready[*at];
+    int step = *at;
     if (step >= 0)
-        a->top = a->run->ready[step];
+        *at = a->run->ready[step];
     pthread_spin_unlock(&a->lock);
     return step;
 }
 
 /* Tells those who wait for a step; returns one that became ready, to be done next, or -1. */
-static int deliver(struct actors *a, int step)
+static int deliver(struct actors *a, int step, bool owner)
 {
     const struct ms_plan *p = a->run->plan;
     const struct ms_step *s = &p->step[step];
@@ -56,28 +67,30 @@ static int deliver(struct actors *a, int step)
         int next = p->list[s->succs + i];
         if (atomic_fetch_sub_explicit(&a->run->pending[next], 1, memory_order_acq_rel) != 1)
             continue;
-        if (mine < 0) {
+        bool wide = is_wide(a->run, next);
+        if (mine < 0 && (owner || !wide)) {
             mine = next;
             continue;
         }
         push(a, next);
-        ms_pool_more(a->pool, &a->job, a->run->width - 1);
+        if (!wide)
+            ms_pool_more(a->pool, &a->job, a->run->width - 1);
     }
     atomic_fetch_sub_explicit(&a->left, 1, memory_order_acq_rel);
     return mine;
 }
 
 /* Does ready steps until there are none. A stopped run's steps are passed over, not done. */
-static void act(struct actors *a, void *scratch)
+static void act(struct actors *a, void *scratch, bool owner)
 {
     struct ms_run *r = a->run;
 
-    for (int step = pop(a); step >= 0;) {
+    for (int step = pop(a, owner); step >= 0;) {
         if (!ms_run_stopped(r))
             ms_run_step(r, &r->plan->step[step], r->width, scratch);
-        step = deliver(a, step);
+        step = deliver(a, step, owner);
         if (step < 0)
-            step = pop(a);
+            step = pop(a, owner);
     }
 }
 
@@ -88,7 +101,7 @@ static void help_actors(struct ms_job *job, struct ms_worker *w)
     void *scratch = bytes ? ms_worker_scratch(w, bytes) : NULL;
 
     if (scratch || !bytes)
-        act(a, scratch);
+        act(a, scratch, false);
 }
 
 void ms_actors_run(struct ms_run *r)
@@ -113,7 +126,7 @@ void ms_actors_run(struct ms_run *r)
         if (a.top >= 0 && r->ready[a.top] >= 0)
             ms_pool_more(a.pool, &a.job, r->width - 1);
         while (atomic_load_explicit(&a.left, memory_order_acquire) > 0) {
-            act(&a, r->scratch);
+            act(&a, r->scratch, true);
             if (atomic_load_explicit(&a.left, memory_order_acquire) > 0)
                 sched_yield(); /* a helper has the rest */
         }

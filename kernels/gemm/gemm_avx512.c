@@ -41,6 +41,8 @@ typedef void (*tile_fn)(size_t k, const float *a, size_t rs, size_t ks, const fl
         __m512 acc[MR][NV];                                                                        \
         MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < NV; j++) acc[i][j] =  \
             _mm512_setzero_ps();                                                                   \
+        MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < NV; j++)              \
+            __builtin_prefetch(c + i * ldc + 16 * j, 1, 3);                                        \
         for (; k > 0; k--, a += ks, b += 16 * NV) {                                                \
             __m512 v[NV];                                                                          \
             MS_UNROLL for (int j = 0; j < NV; j++) v[j] = _mm512_loadu_ps(b + 16 * j);             \
