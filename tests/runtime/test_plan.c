@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -251,6 +252,107 @@ START_TEST(branches_give_the_same_bits)
 }
 END_TEST
 
+/* An operator whose pieces wait for company: how many threads were in it at once, over all nodes,
+ * and how many nodes saw two. */
+static struct {
+    atomic_bool on;
+    atomic_int inside, most, met;
+    _Atomic(const struct ms_node *) node[3];
+    _Atomic(const char *) who[3]; /* was there first; `both` once a second one came */
+} company;
+
+static size_t eight(const struct ms_task *t)
+{
+    (void)t;
+    return 8;
+}
+
+static double long_work(const struct ms_node *n, const struct ms_fact *in,
+                        const struct ms_fact *out)
+{
+    (void)n, (void)in, (void)out;
+    return 1e9;
+}
+
+/* The node's place in the table. */
+static int place_of(const struct ms_node *n)
+{
+    for (int i = 0; i < 3; i++) {
+        const struct ms_node *none = NULL;
+        if (atomic_compare_exchange_strong(&company.node[i], &none, n) || none == n)
+            return i;
+    }
+    return 0;
+}
+
+static void enter(void)
+{
+    int n = atomic_fetch_add(&company.inside, 1) + 1, most = atomic_load(&company.most);
+
+    while (n > most && !atomic_compare_exchange_weak(&company.most, &most, n))
+        ;
+}
+
+static void wait_for_company(const struct ms_task *t)
+{
+    static _Thread_local char me;
+    static const char both;
+
+    memset(t->out[0]->data, 0, t->last == 8 ? t->out[0]->bytes : 0);
+    for (size_t u = t->first; u < t->last && atomic_load(&company.on); u++) {
+        _Atomic(const char *) *who = &company.who[place_of(t->node)];
+        const char *first = NULL;
+        enter();
+        if (!atomic_compare_exchange_strong(who, &first, &me) && first != &me && first != &both &&
+            atomic_compare_exchange_strong(who, &first, &both))
+            atomic_fetch_add(&company.met, 1);
+        for (int ms = 0; ms < 2000 && (ms < 10 || atomic_load(who) != &both); ms++)
+            usleep(1000);
+        atomic_fetch_sub(&company.inside, 1);
+    }
+}
+
+MS_OP(test_company) = {
+    .name = "TestCompany",
+    .min_in = 1,
+    .max_in = 1,
+    .min_out = 1,
+    .max_out = 1,
+    .in = {MS_BIT(F32)},
+    .infer = ms_infer_same,
+    .cost = long_work,
+    .kernels = (const struct ms_kernel[]){{"company", MS_BIT(F32), MS_ISA_ANY, .units = eight,
+                                           .run = wait_for_company},
+                                          {0}},
+};
+
+/* Three steps are ready at once. Each is wide enough for both workers and must get both; no more
+ * than the run's width may be at work. */
+START_TEST(wide_steps_get_every_worker)
+{
+    struct ms_engine *e = must_engine(2);
+    struct ms_model *m = must_load(e, "graph \"g\" (%x: f32[N,64]) {\n"
+                                      "  %z = Sub(%x, %x)\n"
+                                      "  %a = TestCompany(%z)\n"
+                                      "  %b = TestCompany(%z)\n"
+                                      "  %c = TestCompany(%z)\n"
+                                      "  %y = Sum(%a, %b, %c)\n"
+                                      "  return %y\n}\n");
+    struct ms_tensor *x = random_of(1, 4, 64), *y;
+
+    atomic_store(&company.on, true);
+    ck_assert_int_eq(ms_model_run(m, &x, &y, 2, MS_NEVER, NULL, NULL, NULL), MS_OK);
+    atomic_store(&company.on, false);
+    ck_assert(m->program.parts[0].plans->branches);
+    ck_assert_int_eq(atomic_load(&company.met), 3);
+    ck_assert_int_eq(atomic_load(&company.most), 2);
+    ms_tensor_unref(x);
+    ms_tensor_unref(y);
+    ms_model_unref(m);
+    ms_engine_free(e);
+}
+END_TEST
+
 /* ---- late shapes and sub-graphs ---- */
 
 START_TEST(shapes_that_data_decides)
@@ -414,6 +516,7 @@ TCase *plan_tests(void)
     tcase_add_test(c, plans_are_lean);
     tcase_add_test(c, odd_outputs);
     tcase_add_test(c, branches_give_the_same_bits);
+    tcase_add_test(c, wide_steps_get_every_worker);
     tcase_add_test(c, shapes_that_data_decides);
     tcase_add_test(c, if_and_loop);
     tcase_add_test(c, a_run_keeps_to_its_budget);
