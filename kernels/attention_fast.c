@@ -122,7 +122,32 @@ static float weigh(const struct work *w, float *x, size_t keys, size_t mask_at)
     return 1.0f / sum;
 }
 
-static void block(const struct work *w, const float *q, float *y, size_t row, size_t mask_at)
+/* The operands of the block after this one. They lie in short rows far apart, which the CPU does
+ * not see coming; so each row's softmax asks for a share of them. */
+struct ahead {
+    const float *q, *k, *v; /* NULL = none; k and v only where the head changes */
+};
+
+static void fetch(const float *p, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16)
+        __builtin_prefetch(p + i, 0, 2);
+}
+
+static void look_ahead(const struct work *w, const struct ahead *next, size_t i, size_t m)
+{
+    const struct ms_attention *a = &w->a;
+
+    if (next->q)
+        fetch(next->q + i * a->q.row, a->d);
+    for (size_t j = i * a->t / m; next->k && j < (i + 1) * a->t / m; j++) {
+        fetch(next->k + j * a->k.row, a->d);
+        fetch(next->v + j * a->v.row, a->dv);
+    }
+}
+
+static void block(const struct work *w, const float *q, float *y, size_t row, size_t mask_at,
+                  const struct ahead *next)
 {
     const struct ms_attention *a = &w->a;
     size_t m = a->s - row < ROWS ? a->s - row : ROWS, step = value_panel(a->dv);
@@ -133,6 +158,7 @@ static void block(const struct work *w, const float *q, float *y, size_t row, si
                  w->scratch + w->l.keys + a->d * j, scores + j, w->l.pitch, &w->none, 0, j);
     for (size_t i = 0; i < m; i++) {
         size_t keys = a->causal && row + i < a->t ? row + i + 1 : a->t;
+        look_ahead(w, next, i, m);
         inv[i] = weigh(w, scores + i * w->l.pitch, keys, mask_at + i * a->m.row);
     }
     for (size_t j = 0; j < a->dv; j += step)
@@ -142,6 +168,30 @@ static void block(const struct work *w, const float *q, float *y, size_t row, si
         w->f->affine(y + i * a->y.row, y + i * a->y.row, a->dv, 0, inv[i], 0, NULL, NULL);
 }
 
+/* A unit: where its operands begin. */
+struct unit {
+    size_t row, kv; /* kv: which key head of which item */
+    const float *q, *k, *v;
+    float *y;
+    size_t mask_at;
+};
+
+static struct unit unit_of(const struct work *w, const struct ms_task *t, size_t u)
+{
+    const struct ms_attention *a = &w->a;
+    size_t row = u % blocks(a) * ROWS, b = u / blocks(a) / a->heads;
+    size_t h = u / blocks(a) % a->heads, g = h / a->group;
+
+    return (struct unit){
+        .row = row,
+        .kv = b * a->heads + g,
+        .q = (const float *)t->in[0]->data + b * a->q.batch + h * a->q.head + row * a->q.row,
+        .k = (const float *)t->in[1]->data + b * a->k.batch + g * a->k.head,
+        .v = (const float *)t->in[2]->data + b * a->v.batch + g * a->v.head,
+        .y = (float *)t->out[0]->data + b * a->y.batch + h * a->y.head + row * a->y.row,
+        .mask_at = b * a->m.batch + h * a->m.head + row * a->m.row};
+}
+
 static void run(const struct ms_task *t, enum ms_isa isa)
 {
     struct work w = {.f = ms_row_fns(isa),
@@ -149,23 +199,22 @@ static void run(const struct ms_task *t, enum ms_isa isa)
                      .none = {.none = true},
                      .mask = t->n_in > 3 ? t->in[3] : NULL,
                      .scratch = t->scratch};
-    const struct ms_attention *a = &w.a;
-    size_t packed = SIZE_MAX; /* which key head's operands are in the scratch */
+    size_t packed = SIZE_MAX; /* whose keys and values are in the scratch */
 
     ms_attention_of(&w.a, t);
-    if (!lay_out(a, &w.l))
+    if (!lay_out(&w.a, &w.l))
         return;
-    for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
-        size_t row = u % blocks(a) * ROWS, h = u / blocks(a), b = h / a->heads;
-        h %= a->heads;
-        size_t g = h / a->group, at = b * a->heads + g;
-        if (packed != at)
-            pack(&w, (const float *)t->in[1]->data + b * a->k.batch + g * a->k.head,
-                 (const float *)t->in[2]->data + b * a->v.batch + g * a->v.head);
-        packed = at;
-        block(&w, (const float *)t->in[0]->data + b * a->q.batch + h * a->q.head + row * a->q.row,
-              (float *)t->out[0]->data + b * a->y.batch + h * a->y.head + row * a->y.row, row,
-              b * a->m.batch + h * a->m.head + row * a->m.row);
+    for (size_t n = t->first; n < t->last && !ms_task_stopped(t); n++) {
+        struct unit u = unit_of(&w, t, n);
+        struct ahead next = {0};
+        if (n + 1 < t->last) {
+            struct unit v = unit_of(&w, t, n + 1);
+            next = (struct ahead){v.q, v.kv != u.kv ? v.k : NULL, v.v};
+        }
+        if (packed != u.kv)
+            pack(&w, u.k, u.v);
+        packed = u.kv;
+        block(&w, u.q, u.y, u.row, u.mask_at, &next);
     }
 }
 

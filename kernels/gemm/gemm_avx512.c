@@ -43,6 +43,9 @@ typedef void (*tile_fn)(size_t k, const float *a, size_t rs, size_t ks, const fl
             _mm512_setzero_ps();                                                                   \
         MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < NV; j++)              \
             __builtin_prefetch(c + i * ldc + 16 * j, 1, 3);                                        \
+        if (f && f->res)                                                                           \
+            MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < NV; j++)          \
+                __builtin_prefetch(f->res + i * f->ldr + 16 * j, 0, 3);                            \
         for (; k > 0; k--, a += ks, b += 16 * NV) {                                                \
             __m512 v[NV];                                                                          \
             MS_UNROLL for (int j = 0; j < NV; j++) v[j] = _mm512_loadu_ps(b + 16 * j);             \
