@@ -615,7 +615,7 @@ void ms_grpc_event(struct ms_grpc_tag *tag, bool ok)
     ms_call_unref(c); /* the operation's */
 }
 
-static void destroy(struct ms_call *c)
+static void free_call(struct ms_call *c)
 {
     struct ms_grpc_call *g = of(c);
     struct ms_grpc_instance *t = g->t;
@@ -651,7 +651,7 @@ static const struct ms_call_ops call_ops = {
     .end = end,
     .send = send_message,
     .read = read_more,
-    .destroy = destroy,
+    .destroy = free_call,
 };
 
 bool ms_grpc_accept(struct ms_grpc_instance *t, grpc_completion_queue *cq)
@@ -675,6 +675,6 @@ bool ms_grpc_accept(struct ms_grpc_instance *t, grpc_completion_queue *cq)
     if (grpc_server_request_call(t->server, &g->call, &g->details, &g->metadata, cq, cq,
                                  &g->accepted) == GRPC_CALL_OK)
         return true;
-    destroy(&g->base);
+    free_call(&g->base);
     return false;
 }
