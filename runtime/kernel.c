@@ -14,7 +14,7 @@ struct ms_packed_block {
     size_t bytes, used;
 };
 
-enum { SHARE_FROM = 2 << 20, SHARED = 8 << 20 };
+enum { SHARE_FROM = 1 << 20, SHARED = 8 << 20 };
 
 void ms_packed_init(struct ms_packed *p, struct ms_account *account, size_t max)
 {
