@@ -6,11 +6,16 @@
 #include "base/cpu.h"
 #include "base/mem.h"
 
+/* Packed weights are read from end to end by every run, so they should lie in large pages: what
+ * comes after a model's first SHARE_FROM bytes shares mappings of SHARED bytes (of which only what
+ * is used takes memory). The block that still has room is the first of the list. */
 struct ms_packed_block {
     struct ms_packed_block *next;
     void *data;
-    size_t bytes;
+    size_t bytes, used;
 };
+
+enum { SHARE_FROM = 1 << 20, SHARED = 8 << 20 };
 
 void ms_packed_init(struct ms_packed *p, struct ms_account *account, size_t max)
 {
@@ -29,29 +34,59 @@ void ms_packed_done(struct ms_packed *p)
     ms_packed_init(p, p->account, p->max);
 }
 
+static struct ms_packed_block *new_block(size_t bytes)
+{
+    struct ms_packed_block *b = ms_calloc(1, sizeof *b);
+
+    if (b)
+        b->data = ms_aligned_alloc(bytes);
+    if (b && b->data) {
+        b->bytes = bytes;
+        return b;
+    }
+    ms_free(b);
+    return NULL;
+}
+
+/* A block with room for that many bytes; NULL when memory is out. */
+static struct ms_packed_block *block_for(struct ms_packed *p, size_t bytes)
+{
+    struct ms_packed_block *b = p->head;
+
+    if (b && b->bytes - b->used >= bytes)
+        return b;
+    bool share = p->bytes >= SHARE_FROM && bytes <= SHARED / 2;
+    struct ms_packed_block *fresh = share ? new_block(SHARED) : NULL;
+    if (!fresh) {
+        share = false;
+        fresh = new_block(bytes);
+    }
+    if (!fresh)
+        return NULL;
+    struct ms_packed_block **at = b && !share ? &b->next : &p->head;
+    fresh->next = *at;
+    *at = fresh;
+    return fresh;
+}
+
 static void *packed_alloc(const struct ms_prep *prep, size_t bytes)
 {
     struct ms_packed *p = prep->arg;
-    struct ms_packed_block *b;
 
     if (bytes > p->max || p->bytes > p->max - bytes)
         return NULL;
     if (p->account && !ms_account_take(p->account, MS_ACCOUNT_PACKED, bytes))
         return NULL;
-    b = ms_calloc(1, sizeof *b);
-    if (b)
-        b->data = ms_aligned_alloc(bytes);
-    if (!b || !b->data) {
-        ms_free(b);
+    struct ms_packed_block *b = bytes < SIZE_MAX - 64 ? block_for(p, ms_align64(bytes)) : NULL;
+    if (!b) {
         if (p->account)
             ms_account_give(p->account, MS_ACCOUNT_PACKED, bytes);
         return NULL;
     }
-    b->bytes = bytes;
-    b->next = p->head;
-    p->head = b;
+    void *data = (uint8_t *)b->data + b->used;
+    b->used += ms_align64(bytes);
     p->bytes += bytes;
-    return b->data;
+    return data;
 }
 
 static size_t packed_room(const struct ms_prep *prep)

@@ -28,6 +28,8 @@ struct ms_gemm_tail {
     size_t ldr;
     struct ms_act act;
     bool none; /* nothing to do: set by ms_gemm_tail_init */
+    /* B's panels come from memory one behind the other: while one is used, the next is fetched. */
+    bool walk;
 };
 /* alpha = 1, beta = 1, nothing added, the activation of the node. */
 void ms_gemm_tail_of(struct ms_gemm_tail *t, const struct ms_node *n, enum ms_isa isa);

@@ -13,7 +13,7 @@ struct finish {
 };
 
 typedef void (*tile_fn)(size_t k, const float *a, size_t rs, size_t ks, const float *b, float *c,
-                        size_t ldc, __mmask16 last, const struct finish *f);
+                        size_t ldc, __mmask16 last, const struct finish *f, const float *ahead);
 
 #define MASK(j_, nv_) ((j_) + 1 < (nv_) ? (__mmask16)0xffff : last)
 
@@ -34,9 +34,9 @@ typedef void (*tile_fn)(size_t k, const float *a, size_t rs, size_t ks, const fl
     }
 
 #define TILE(MR, NV)                                                                               \
-    MS_TARGET_AVX512 static void tile_##MR##_##NV(size_t k, const float *a, size_t rs, size_t ks,  \
-                                                  const float *b, float *c, size_t ldc,            \
-                                                  __mmask16 last, const struct finish *f)          \
+    MS_TARGET_AVX512 static void tile_##MR##_##NV(                                                 \
+        size_t k, const float *a, size_t rs, size_t ks, const float *b, float *c, size_t ldc,      \
+        __mmask16 last, const struct finish *f, const float *ahead)                                \
     {                                                                                              \
         __m512 acc[MR][NV];                                                                        \
         MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < NV; j++) acc[i][j] =  \
@@ -46,7 +46,8 @@ typedef void (*tile_fn)(size_t k, const float *a, size_t rs, size_t ks, const fl
         if (f && f->res)                                                                           \
             MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < NV; j++)          \
                 __builtin_prefetch(f->res + i * f->ldr + 16 * j, 0, 3);                            \
-        for (; k > 0; k--, a += ks, b += 16 * NV) {                                                \
+        for (; k > 0; k--, a += ks, b += 16 * NV, ahead += 16) {                                   \
+            _mm_prefetch((const char *)ahead, _MM_HINT_T1);                                        \
             __m512 v[NV];                                                                          \
             MS_UNROLL for (int j = 0; j < NV; j++) v[j] = _mm512_loadu_ps(b + 16 * j);             \
             MS_UNROLL for (int i = 0; i < MR; i++)                                                 \
@@ -103,7 +104,10 @@ MS_TARGET_AVX512 void ms_gemm_panel_avx512(size_t m, size_t n, size_t k, const f
     for (size_t r = 0; r < m;) {
         size_t mr = m - r < 8 ? m - r : 8;
         f.res = tail->res ? tail->res + (i + r) * tail->ldr + j : NULL;
-        tiles[mr - 1][nv - 1](k, a + r * rs, rs, ks, b, c + r * ldc, ldc, last, plain ? &f : NULL);
+        /* a line each step: three tiles see to the whole of the panel behind this one */
+        const float *ahead = b + (tail->walk ? k * 16 * (nv + r / 8 % 3) : 0);
+        tiles[mr - 1][nv - 1](k, a + r * rs, rs, ks, b, c + r * ldc, ldc, last, plain ? &f : NULL,
+                              ahead);
         if (plain && tail->act.more)
             for (size_t q = 0; q < mr; q++)
                 tail->act.row(c + (r + q) * ldc, c + (r + q) * ldc, n, tail->act.a, tail->act.b);

@@ -110,7 +110,7 @@ static double fastest(struct team *t, float *const *ring, int copies, double sec
 
 static void measure(struct team *t, struct row *r, enum ms_isa isa, double seconds)
 {
-    struct ms_gemm_tail none = {.none = true};
+    struct ms_gemm_tail none = {.none = true, .walk = true};
     float *ring[1024];
     size_t bytes = 0;
 
