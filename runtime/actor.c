@@ -7,8 +7,8 @@
  *
  * Ready steps lie in a stack under a lock held for a few instructions: a step worth running side by
  * side lasts microseconds at least. Steps that give every worker pieces (wide ones) are left to the
- * run's owner, and all help with their pieces (ms_pool_spread): side by side, the last of them would
- * have one worker and the others nothing to do. */
+ * run's owner, and all help with their pieces (ms_pool_spread): side by side, the last of them
+ * would have one worker and the others nothing to do. */
 #include "runtime/actor.h"
 
 #include <immintrin.h>
