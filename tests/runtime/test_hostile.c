@@ -119,6 +119,23 @@ START_TEST(empty_tensors_with_large_dims)
 }
 END_TEST
 
+/* So many classes of no boxes: nothing is found, and the deadline holds between classes. */
+START_TEST(many_classes_of_no_boxes)
+{
+    struct ms_engine *e = must_engine(1);
+    struct ms_model *m = untested(e, "graph \"g\" (%b: f32[1,B,4], %s: f32[1,C,B]) {\n"
+                                     "  %y = NonMaxSuppression(%b, %s)\n  return %y\n}\n");
+    struct ms_tensor *in[] = {random_of(1, 1, 0, 4), random_of(2, 1, INT64_C(1) << 40, 0)};
+    const int64_t start = ms_now();
+    struct ms_err err = {0};
+
+    ck_assert_int_eq(run_once(m, in, 2, start + 50 * MS_MS, &err), MS_DEADLINE_EXCEEDED);
+    ck_assert_int_lt(ms_now() - start, 2 * MS_SEC);
+    ms_model_unref(m);
+    ms_engine_free(e);
+}
+END_TEST
+
 /* Every output of a transposed convolution may meet millions of taps: the deadline holds inside. */
 START_TEST(many_taps_end_at_the_deadline)
 {
@@ -187,6 +204,7 @@ TCase *hostile_tests(void)
     tcase_add_test(c, empty_tensors_with_large_dims);
     tcase_add_test(c, products_over_nothing);
     tcase_add_test(c, slices_of_nothing_are_equal);
+    tcase_add_test(c, many_classes_of_no_boxes);
     tcase_add_test(c, many_taps_end_at_the_deadline);
     return c;
 }
