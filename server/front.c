@@ -130,8 +130,7 @@ static void close_one(struct ms_front *f, struct ms_relay *r)
         return;
     r->dead = true;
     for (int i = 0; i < 2; i++) {
-        if (r->side[i].fd >= 0)
-            close(r->side[i].fd);
+        ms_relay_close(r, &r->side[i]);
         ms_free(r->side[i].held);
     }
     while (*at != r)
@@ -229,6 +228,7 @@ static void join(struct ms_front *f, int fd, const struct sockaddr *sa, socklen_
     }
     remember_address(r, sa);
     r->protocol = f->protocol;
+    r->epoll = f->epoll;
     r->side[MS_CLIENT].fd = fd;
     r->side[MS_SERVER_SIDE].fd = -1;
     f->protocol->init(&r->guard, ms_now());

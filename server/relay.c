@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -15,6 +16,18 @@
 enum { READS_A_TURN = 8, DROP_MAX = 1 << 20 };
 #define LINGER (1 * MS_SEC)
 #define ANSWERS (10 * MS_SEC) /* for the answers to requests before the refused one */
+
+/* A socket that is closed here may still be open elsewhere: in a child process between its birth
+ * and its exec. Until that is over it would go on to report events, for a connection that has been
+ * freed. So it is taken off the list by name. */
+void ms_relay_close(struct ms_relay *r, struct ms_relay_side *side)
+{
+    if (side->fd < 0)
+        return;
+    (void)epoll_ctl(r->epoll, EPOLL_CTL_DEL, side->fd, NULL);
+    close(side->fd);
+    side->fd = -1;
+}
 
 /* ---- writing ---- */
 
@@ -108,8 +121,7 @@ void ms_relay_refuse(struct ms_relay *r, enum ms_guard why, int64_t now)
     if (r->protocol->answers_first)
         return;
     last_words(r, now);
-    close(server->fd);
-    server->fd = -1;
+    ms_relay_close(r, server);
     server->ended = server->shut = true;
 }
 

@@ -28,6 +28,7 @@ struct ms_relay {
     struct ms_relay *turn;        /* those with more to do */
     struct ms_relay *same;        /* chain of the address table */
     const struct ms_front_protocol *protocol;
+    int epoll; /* of the front: it names this connection to the kernel */
     struct ms_relay_side side[2];
     enum ms_guard refused;
     bool told;      /* the last words were sent */
@@ -52,6 +53,8 @@ enum ms_relay_end {
 /* Moves bytes both ways as far as it goes. buffer has MS_RELAY_BUFFER bytes. */
 enum ms_relay_end ms_relay_turn(struct ms_relay *r, uint8_t *buffer, int64_t now,
                                 enum ms_guard *why);
+/* Closes a side's socket, if it is open. */
+void ms_relay_close(struct ms_relay *r, struct ms_relay_side *side);
 /* Refuses: last words, no more bytes to the server. To be followed by a turn. */
 void ms_relay_refuse(struct ms_relay *r, enum ms_guard why, int64_t now);
 

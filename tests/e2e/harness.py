@@ -13,6 +13,7 @@ BUILD names the folder with the binaries (default: build/ of the repository).
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -25,6 +26,12 @@ BUILD = os.environ.get("BUILD", os.path.join(ROOT, "build"))
 SHARED = os.path.join(os.path.dirname(ROOT), "shared")
 MINDSERVED = os.path.join(BUILD, "mindserved")
 MSCTL = os.path.join(BUILD, "msctl")
+
+
+def sanitizer_report(text):
+    """What a sanitizer wrote into a log, from its first line on; empty when it wrote nothing."""
+    at = re.search(r"^.*(ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error:)", text, re.MULTILINE)
+    return text[at.start():at.start() + 8000] if at else ""
 
 
 class Daemon:
@@ -102,14 +109,15 @@ class Daemon:
         try:
             code = self.stop() if died is None else died
         finally:
-            text = self.stderr()
+            text = self.stderr(1 << 20)
             shutil.rmtree(self.folder, ignore_errors=True)
+        report = sanitizer_report(text)
         if died is not None and kind is None:
-            raise RuntimeError(f"mindserved died with {died}: {text}")
+            raise RuntimeError(f"mindserved died with {died}: {report or text[-4000:]}")
         if code not in (0, -signal.SIGKILL) and kind is None:
-            raise RuntimeError(f"mindserved ended with {code}: {text}")
-        if "ERROR: AddressSanitizer" in text or "runtime error:" in text or "ThreadSanitizer" in text:
-            raise RuntimeError(f"a sanitizer reports: {text}")
+            raise RuntimeError(f"mindserved ended with {code}: {report or text[-4000:]}")
+        if report:
+            raise RuntimeError(f"a sanitizer reports: {report}")
 
     # ---- talking ----
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main.c - check_server: the request path without sockets. */
+/* main.c - check_server: the request path, and the front before it. */
 #include <stdlib.h>
 
 #include "tests/server/suites.h"
@@ -12,6 +12,7 @@ int main(void)
     srunner_add_suite(sr, suite_predict());
     srunner_add_suite(sr, suite_front());
     srunner_add_suite(sr, suite_guard());
+    srunner_add_suite(sr, suite_relay());
     srunner_run_all(sr, CK_ENV);
     failed = srunner_ntests_failed(sr);
     srunner_free(sr);

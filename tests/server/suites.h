@@ -9,5 +9,6 @@ Suite *suite_json(void);
 Suite *suite_predict(void);
 Suite *suite_front(void);
 Suite *suite_guard(void);
+Suite *suite_relay(void);
 
 #endif
