@@ -251,8 +251,10 @@ static int take(struct ms_cli *c, int what, struct wish *w)
     case OPT_SKIP:
         return read_skip_list(c, c->value, w);
     case OPT_RTOL:
+        w->bounds.chosen = true;
         return take_bound(c, "--rtol", &w->bounds.rtol) ? MS_EXIT_OK : MS_EXIT_USAGE;
     case OPT_ATOL:
+        w->bounds.chosen = true;
         return take_bound(c, "--atol", &w->bounds.atol) ? MS_EXIT_OK : MS_EXIT_USAGE;
     case OPT_THREADS:
         return ms_cli_number(c, "--threads", 1024, &w->threads) ? MS_EXIT_OK : MS_EXIT_USAGE;
@@ -333,7 +335,10 @@ const struct ms_cli_command ms_cmd_test = {
         "A folder with a model (*.onnx, *.mindir) and test_data_set_N/{input,output}_K.{npy,pb}\n"
         "is a case; other folders are searched for cases. One line a case, then the sum.\n"
         "Bounds: |a-b| <= 1e-3 |b| + 1e-5 max|b| + 1e-7 for f32 and f64, two units in the last\n"
-        "place for f16 and bf16, equality for the rest.\n",
+        "place for f16 and bf16, equality for the rest. A network (16 operators or more, 64 KiB "
+        "of\n"
+        "weights or more) is held to |a-b| <= 1e-4 max|b| and to the same largest element in each\n"
+        "row, unless --rtol or --atol is given.\n",
     .examples = "  msctl test models/digits\n"
                 "  msctl test /usr/share/libonnx-testdata/data/node --skip-list known.txt\n",
     .options = options,

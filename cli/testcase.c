@@ -225,6 +225,18 @@ static bool rescales(const struct mindserve_deployed *d)
     return false;
 }
 
+/* A network adds up the roundings of its operators, so a small element beside a large one says
+ * little; a single operator is held to its own elements. */
+static bool is_network(const struct mindserve_deployed *d)
+{
+    enum { OPERATORS = 16, WEIGHTS = 64 << 10 };
+    uint64_t n = 0;
+
+    for (int i = 0; i < d->n_operators; i++)
+        n += (uint64_t)d->operators[i].count;
+    return n >= OPERATORS && d->memory >= WEIGHTS;
+}
+
 void ms_cli_case_run(const char *dir, const char *model, int threads,
                      const struct ms_cli_bounds *bounds, struct ms_cli_result *r)
 {
@@ -248,6 +260,7 @@ void ms_cli_case_run(const char *dir, const char *model, int threads,
         refused(r, "", &err);
     } else {
         own.quantised = rescales(d);
+        own.network = !own.chosen && is_network(d);
         run_sets(&(struct bench){dir, ms, info, &own, r});
     }
     mindserve_info_free(info);

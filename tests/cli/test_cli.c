@@ -169,7 +169,8 @@ static bool same(enum mindserve_dtype t, double got, double want, double others,
 
 START_TEST(compare_bounds)
 {
-    const struct ms_cli_bounds b = MS_CLI_BOUNDS, quantised = {1e-3, 1e-7, true};
+    const struct ms_cli_bounds b = MS_CLI_BOUNDS, quantised = {1e-3, 1e-7, .quantised = true};
+    const struct ms_cli_bounds network = {1e-3, 1e-7, .network = true};
 
     ck_assert(same(MINDSERVE_F32, 1.0009, 1, 0, &b));
     ck_assert(!same(MINDSERVE_F32, 1.0012, 1, 0, &b));
@@ -187,6 +188,41 @@ START_TEST(compare_bounds)
     ck_assert(same(MINDSERVE_U8, 7, 8, 0, &quantised));
     ck_assert(!same(MINDSERVE_U8, 6, 8, 0, &quantised));
     ck_assert(!same(MINDSERVE_I32, 7, 8, 0, &quantised));
+    ck_assert(same(MINDSERVE_F32, 9e-3, 0, 100, &network)); /* 1e-4 of the largest */
+    ck_assert(!same(MINDSERVE_F32, 1.1e-2, 0, 100, &network));
+    ck_assert(!same(MINDSERVE_F32, 99.98, 100, 1, &network)); /* large elements as well */
+    ck_assert(same(MINDSERVE_F32, 99.98, 100, 1, &b));
+    ck_assert(!same(MINDSERVE_F32, NAN, 1, 0, &network));
+    ck_assert(!same(MINDSERVE_U8, 7, 8, 0, &network));
+}
+END_TEST
+
+/* Each element within the bound, and yet another answer. */
+START_TEST(compare_largest_of_a_row)
+{
+    static const double want[] = {100.001, 99.99, 1, 100.001, 99.9999, 1},
+                        got[] = {100.0005, 99.9905, 1, 99.9985, 100.001, 1},
+                        swapped[] = {99.9925, 99.9985, 1, 100.001, 99.9999, 1};
+    const struct ms_cli_bounds b = MS_CLI_BOUNDS, network = {1e-3, 1e-7, .network = true};
+    const int64_t dim[] = {2, 3};
+    struct mindserve_tensor *x = tensor(MINDSERVE_F64, 2, dim), *y = tensor(MINDSERVE_F64, 2, dim);
+    struct ms_buf why;
+
+    ms_buf_init(&why, 4096);
+    for (size_t i = 0; i < 6; i++) {
+        mindserve_tensor_set_number(x, i, got[i]);
+        mindserve_tensor_set_number(y, i, want[i]);
+    }
+    /* the second row's two largest are nearer than the bound: either may win */
+    ck_assert_msg(ms_cli_compare(x, y, &network, &why), "%s", ms_buf_str(&why));
+    for (size_t i = 0; i < 6; i++)
+        mindserve_tensor_set_number(x, i, swapped[i]);
+    ck_assert(ms_cli_compare(x, y, &b, &why));
+    ck_assert(!ms_cli_compare(x, y, &network, &why));
+    ck_assert(strstr(ms_buf_str(&why), "is [0,1], expected [0,0]"));
+    ms_buf_done(&why);
+    mindserve_tensor_free(x);
+    mindserve_tensor_free(y);
 }
 END_TEST
 
@@ -302,6 +338,7 @@ int main(void)
     tcase_add_loop_test(tc, npy_hostile, 0, (int)(sizeof hostile / sizeof *hostile));
     tcase_add_test(tc, npy_cut_short);
     tcase_add_test(tc, compare_bounds);
+    tcase_add_test(tc, compare_largest_of_a_row);
     tcase_add_test(tc, compare_wide_integers);
     tcase_add_loop_test(tc, json_forms, 0, (int)(sizeof jsons / sizeof *jsons));
     tcase_add_test(tc, output_names);
