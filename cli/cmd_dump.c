@@ -95,7 +95,7 @@ static int run(struct ms_cli *c)
         return ms_cli_usage(c, "--format %s: must be text, dot or json", format);
     opts.config = &config;
     opts.no_self_test = true;
-    code = ms_cli_offline_load(c, file, 1, &opts, &o);
+    code = ms_cli_offline_load(c, file, 1, MINDSERVE_TUNING_MODEL, &opts, &o);
     if (code == MS_EXIT_OK)
         code = dump(c, &o, report, format);
     ms_cli_offline_done(&o);

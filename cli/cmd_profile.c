@@ -11,13 +11,16 @@ struct wish {
     const char *file;
     struct ms_cli_inputs inputs;
     uint64_t threads, repeat;
+    enum mindserve_tuning tuning;
 };
 
-enum { OPT_INPUT, OPT_THREADS, OPT_REPEAT };
+enum { OPT_INPUT, OPT_THREADS, OPT_REPEAT, OPT_TUNING };
 static const struct ms_cli_option options[] = {
     [OPT_INPUT] = {"input", "[IN=]FILE", "tensor for an input: .npy, .pb, .json, .png, .jpg", 'i'},
     [OPT_THREADS] = {"threads", "N", "workers (default: what the machine offers)", 0},
     [OPT_REPEAT] = {"repeat", "N", "runs that are added up (default 10, after one that is not)", 0},
+    [OPT_TUNING] = {"tuning", "HOW", "choose algorithms by model, measure or off (default model)",
+                    0},
     {0},
 };
 
@@ -118,6 +121,21 @@ static int profile(struct ms_cli *c, const struct wish *w, const struct ms_cli_o
     return code;
 }
 
+static bool take_tuning(struct ms_cli *c, enum mindserve_tuning *out)
+{
+    static const char *const name[] = {[MINDSERVE_TUNING_MODEL] = "model",
+                                       [MINDSERVE_TUNING_OFF] = "off",
+                                       [MINDSERVE_TUNING_MEASURE] = "measure"};
+
+    for (int i = 0; i < 3; i++)
+        if (strcmp(c->value, name[i]) == 0) {
+            *out = (enum mindserve_tuning)i;
+            return true;
+        }
+    ms_cli_usage(c, "--tuning %s: must be model, measure or off", c->value);
+    return false;
+}
+
 static bool take(struct ms_cli *c, int what, struct wish *w)
 {
     if (what == OPT_INPUT)
@@ -126,6 +144,8 @@ static bool take(struct ms_cli *c, int what, struct wish *w)
         return ms_cli_number(c, "--threads", 1024, &w->threads);
     if (what == OPT_REPEAT)
         return ms_cli_number(c, "--repeat", 1000000, &w->repeat);
+    if (what == OPT_TUNING)
+        return take_tuning(c, &w->tuning);
     if (w->file)
         ms_cli_usage(c, "only one FILE, not also %s", c->value);
     return !w->file && (w->file = c->value);
@@ -142,7 +162,7 @@ static int run(struct ms_cli *c)
             return MS_EXIT_USAGE;
     if (!w.file)
         return ms_cli_usage(c, "FILE is missing; msctl profile --help tells more");
-    code = ms_cli_offline_load(c, w.file, (int)w.threads, NULL, &o);
+    code = ms_cli_offline_load(c, w.file, (int)w.threads, w.tuning, NULL, &o);
     if (code == MS_EXIT_OK)
         code = profile(c, &w, &o);
     ms_cli_offline_done(&o);
@@ -155,7 +175,8 @@ const struct ms_cli_command ms_cmd_profile = {
     .help = "time of each operator of a model file, the slowest first",
     .text =
         "Shows the kernel that was chosen for each step on this host, its time, its share, the\n"
-        "rate of its arithmetic and the bytes that it reads and writes.\n",
+        "rate of its arithmetic and the bytes that it reads and writes. --tuning measure tries\n"
+        "each layer's algorithms while loading, as runtime.tuning of mindserved does.\n",
     .examples = "  msctl profile m.onnx --input x.npy\n"
                 "  msctl profile m.mindir --input x.npy --threads 1 -o json\n",
     .options = options,

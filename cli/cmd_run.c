@@ -175,7 +175,7 @@ static int run(struct ms_cli *c)
         return ms_cli_usage(c, "FILE is missing; msctl run --help tells more");
     if (w.repeat == 0)
         return ms_cli_usage(c, "--repeat 0: must be at least 1");
-    code = ms_cli_offline_load(c, w.file, (int)w.threads, NULL, &o);
+    code = ms_cli_offline_load(c, w.file, (int)w.threads, MINDSERVE_TUNING_MODEL, NULL, &o);
     if (code == MS_EXIT_OK)
         code = run_loaded(c, &w, &o);
     ms_cli_offline_done(&o);

@@ -73,7 +73,8 @@ int ms_cli_failed(struct ms_cli *c, const struct mindserve_error *err);
 
 /* In this process. threads 0: the machine's. MS_EXIT_OK or the exit code, after the error was
  * printed. */
-int ms_cli_local(struct ms_cli *c, int threads, struct mindserve **out);
+int ms_cli_local(struct ms_cli *c, int threads, enum mindserve_tuning tuning,
+                 struct mindserve **out);
 /* --server, $MINDSERVE_SERVER, the admin socket, 127.0.0.1:8001: the first that there is. */
 int ms_cli_remote(struct ms_cli *c, struct mindserve **out);
 

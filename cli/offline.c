@@ -12,7 +12,8 @@
 #define LOCAL_NAME "model"
 
 int ms_cli_offline_load(struct ms_cli *c, const char *path, int threads,
-                        const struct mindserve_deploy_options *opts, struct ms_cli_offline *o)
+                        enum mindserve_tuning tuning, const struct mindserve_deploy_options *opts,
+                        struct ms_cli_offline *o)
 {
     struct mindserve_deploy_options none = MINDSERVE_DEPLOY_INIT;
     struct mindserve_error err;
@@ -22,7 +23,7 @@ int ms_cli_offline_load(struct ms_cli *c, const char *path, int threads,
     if (opts)
         none = *opts;
     none.name = LOCAL_NAME;
-    code = ms_cli_local(c, threads, &o->ms);
+    code = ms_cli_local(c, threads, tuning, &o->ms);
     if (code != MS_EXIT_OK)
         return code;
     if (mindserve_deploy(o->ms, path, &none, &o->deployed, &err) != MINDSERVE_OK ||

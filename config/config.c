@@ -282,9 +282,6 @@ ms_code ms_config_check(const struct ms_config *c, struct ms_err *err)
     if (c->auth_tokens)
         return ms_fail(err, MS_INVALID_ARGUMENT,
                        "auth.tokens: tokens are not available in this version");
-    if (c->runtime_tuning != MS_TUNING_OFF)
-        return ms_fail(err, MS_INVALID_ARGUMENT,
-                       "runtime.tuning: only off is available in this version");
     if (!*c->store_path)
         return ms_fail(err, MS_INVALID_ARGUMENT, "store.path: is empty");
     return MS_OK;

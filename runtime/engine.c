@@ -121,7 +121,10 @@ ms_code ms_engine_new(const struct ms_engine_opts *o, struct ms_engine **out, st
     e->account = ms_account_new(e->opts.memory_budget, NULL);
     pthread_mutex_init(&e->models_lock, NULL);
     e->watch = e->account ? ms_watch_new() : NULL;
-    ms_code code = e->watch && ms_ring_init(&e->ready, MS_ENGINE_MODELS)
+    bool tuned = o && o->tuning == MS_TUNE_MEASURE;
+    e->tuner = tuned ? ms_tuner_new(o->tuning_path) : NULL;
+    e->opts.tuning_path = NULL; /* the caller's */
+    ms_code code = e->watch && (e->tuner || !tuned) && ms_ring_init(&e->ready, MS_ENGINE_MODELS)
                        ? ms_pool_new(e->opts.threads, ms_batch_work, e, e->account, &e->pool, err)
                        : ms_fail(err, MS_RESOURCE_EXHAUSTED, "the engine could not be started");
     if (code != MS_OK) {
@@ -143,6 +146,7 @@ void ms_engine_free(struct ms_engine *e)
     for (struct ms_model *m; e->ready.cells && (m = ms_ring_pop(&e->ready));)
         ms_model_unref(m);
     ms_ring_done(&e->ready);
+    ms_tuner_free(e->tuner);
     pthread_mutex_destroy(&e->models_lock);
     ms_account_unref(e->account);
     ms_free(e);

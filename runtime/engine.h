@@ -11,6 +11,13 @@
 
 struct ms_engine;
 
+/* How a layer's algorithm is chosen among those that have prices. */
+enum ms_tuning {
+    MS_TUNE_MODEL,   /* the cheapest by its price */
+    MS_TUNE_OFF,     /* the first of the operator's record */
+    MS_TUNE_MEASURE, /* the fastest when run; see tune.h */
+};
+
 struct ms_engine_opts {
     int threads;          /* workers; 0 = ms_cpu()->usable */
     size_t memory_budget; /* bytes for all models together; 0 = 90 % of what the cgroup or machine
@@ -20,6 +27,8 @@ struct ms_engine_opts {
     size_t max_workspace_bytes; /* scratch of one kernel; 0 = no bound but run_budget */
     int max_plans;              /* plans cached by a model (LRU); default 16 */
     bool exact;                 /* no algorithm that changes results (numerics: exact) */
+    enum ms_tuning tuning;
+    const char *tuning_path; /* file that keeps what was measured; copied; NULL = nothing is kept */
 };
 
 /* The defaults above. */

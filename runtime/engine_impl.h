@@ -7,6 +7,7 @@
 #include "runtime/engine.h"
 #include "runtime/pool.h"
 #include "runtime/ring.h"
+#include "runtime/tune.h"
 #include "runtime/watch.h"
 
 struct ms_engine {
@@ -14,7 +15,8 @@ struct ms_engine {
     struct ms_account *account;
     struct ms_watch *watch;
     struct ms_pool *pool;
-    struct ms_ring ready; /* models with waiting requests; each holds a reference */
+    struct ms_tuner *tuner; /* NULL unless tuning is MS_TUNE_MEASURE */
+    struct ms_ring ready;   /* models with waiting requests; each holds a reference */
     pthread_mutex_t models_lock;
     struct ms_model *models; /* loaded ones, linked by next */
     int n_models;

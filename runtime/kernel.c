@@ -3,6 +3,7 @@
  * algorithms of one layer are ranked by their estimated cost. */
 #include "runtime/kernel.h"
 
+#include "base/clock.h"
 #include "base/cpu.h"
 #include "base/mem.h"
 
@@ -153,12 +154,36 @@ static const struct ms_kernel *pick(const struct ms_prep *p, const struct ms_cho
         if (was_tried(k, tried, n_tried) || !fits(k, p, how))
             continue;
         double price = k->price ? k->price(p) : 0;
-        if (!found || how->reference || (k->price && found->price && price < best)) {
+        if (!found || how->reference ||
+            (!how->in_order && k->price && found->price && price < best)) {
             found = k;
             best = price;
         }
     }
     return found;
+}
+
+/* The fastest by trial, where there is something to choose. */
+static const struct ms_kernel *by_trial(const struct ms_prep *p, const struct ms_choose *how,
+                                        const struct ms_packed *packed)
+{
+    const struct ms_kernel *list[MAX_TRIED];
+    int n = 0;
+
+    for (const struct ms_kernel *k = p->node->op->kernels; k && k->name && n < MAX_TRIED; k++)
+        if (fits(k, p, how)) {
+            if (!k->price && n == 0)
+                return NULL; /* the record's order decides */
+            if (k->price)
+                list[n++] = k;
+        }
+    const struct ms_tune_limits lim = {
+        .weights = packed->account ? ms_account_held(packed->account, MS_ACCOUNT_WEIGHTS) : 0,
+        .room = packed_room(p),
+        .cancel = how->cancel,
+        .deadline = how->deadline ? how->deadline : MS_NEVER,
+    };
+    return n > 1 ? ms_tune(how->tuner, p, list, n, &lim) : NULL;
 }
 
 ms_code ms_kernel_choose(const struct ms_node *n, const struct ms_fact *in,
@@ -179,8 +204,9 @@ ms_code ms_kernel_choose(const struct ms_node *n, const struct ms_fact *in,
     *c = (struct ms_choice){0};
     if (n->op->traits & MS_VIEW)
         return MS_OK;
+    const struct ms_kernel *first = how->tuner ? by_trial(&p, how, packed) : NULL;
     for (int i = 0; i < MAX_TRIED; i++) {
-        const struct ms_kernel *k = pick(&p, how, tried, i);
+        const struct ms_kernel *k = i == 0 && first ? first : pick(&p, how, tried, i);
         if (!k)
             break;
         *c = (struct ms_choice){.kernel = k};

@@ -219,6 +219,8 @@ static ms_code pack(struct loader *l)
         .max_plans = e->max_plans,
         .threads = e->threads,
         .exact = e->exact,
+        .in_order = e->tuning == MS_TUNE_OFF,
+        .tuner = m->engine->tuner,
         .deadline = l->o->load_deadline,
         .cancel = l->o->cancel,
         .pack_begin = pack_begin,
@@ -232,7 +234,10 @@ static ms_code pack(struct loader *l)
     MS_TRY(each_constant(m->graph, count_weight, l));
     if (ms_account_take(m->account, MS_ACCOUNT_WEIGHTS, m->weight_bytes))
         m->weight_booked = m->weight_bytes;
-    MS_TRY(ms_program_init(&m->program, m->graph, &o, l->err));
+    ms_code code = ms_program_init(&m->program, m->graph, &o, l->err);
+    if (o.tuner)
+        ms_tuner_save(o.tuner);
+    MS_TRY(code);
     size_t bytes = m->arena.used + m->program.arena.used + sizeof *m;
     if (!ms_account_take(m->account, MS_ACCOUNT_GRAPHS, bytes))
         return ms_fail_because(l->err, MS_RESOURCE_EXHAUSTED, MS_REASON_TOO_LARGE,

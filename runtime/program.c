@@ -73,7 +73,11 @@ static ms_code choose(struct ms_part *part, struct ms_node *n, const struct ms_p
         code = ms_kernel_choose(n, fact, fact + n->n_in,
                                 &(struct ms_choose){.threads = o->threads,
                                                     .workspace = o->max_workspace,
-                                                    .exact = o->exact},
+                                                    .exact = o->exact,
+                                                    .in_order = o->in_order,
+                                                    .tuner = o->tuner,
+                                                    .cancel = o->cancel,
+                                                    .deadline = o->deadline},
                                 &p->packed, &part->choice[n->id], err);
     ms_arena_done(&a);
     return code;

@@ -46,7 +46,9 @@ struct ms_program_opts {
     struct ms_account *account;
     size_t run_budget, max_workspace, packed_budget;
     int max_plans, threads;
-    bool exact; /* no kernel that is marked inexact */
+    bool exact;             /* no kernel that is marked inexact */
+    bool in_order;          /* see struct ms_choose */
+    struct ms_tuner *tuner; /* the same */
     int64_t deadline;
     const atomic_bool *cancel;
     /* Around the preparation of a node's kernel; packed: the kernel keeps state of its own. May be

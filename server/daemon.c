@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,8 +51,13 @@ static void server_opts(const struct ms_config *c, struct ms_server_opts *o)
     o->triton_metrics = c->metrics_triton_names;
 }
 
-static void engine_opts(const struct ms_config *c, struct ms_engine_opts *o)
+/* path: room for the file beside the store that keeps what tuning has measured. */
+static void engine_opts(const struct ms_config *c, struct ms_engine_opts *o, char path[PATH_MAX])
 {
+    static const enum ms_tuning tuning[] = {[MS_TUNING_OFF] = MS_TUNE_OFF,
+                                            [MS_TUNING_MODEL] = MS_TUNE_MODEL,
+                                            [MS_TUNING_MEASURE] = MS_TUNE_MEASURE};
+
     ms_engine_opts_init(o);
     o->threads = (int)c->runtime_threads;
     o->memory_budget = (size_t)c->runtime_memory;
@@ -60,6 +66,9 @@ static void engine_opts(const struct ms_config *c, struct ms_engine_opts *o)
     o->max_workspace_bytes = (size_t)c->runtime_max_workspace_bytes;
     o->max_plans = (int)c->runtime_max_plans;
     o->exact = c->runtime_numerics == MS_NUMERICS_EXACT;
+    o->tuning = tuning[c->runtime_tuning];
+    if (snprintf(path, PATH_MAX, "%s/tuning", c->store_path) < PATH_MAX)
+        o->tuning_path = path;
 }
 
 static void store_opts(const struct ms_config *c, struct ms_store_opts *o)
@@ -81,6 +90,7 @@ static ms_code start_engine(struct ms_daemon *d, struct ms_err *err)
     static const char *const isa[] = {NULL, "avx512", "avx2", "generic"};
     struct ms_server_opts so;
     struct ms_engine_opts eo;
+    char path[PATH_MAX];
 
     /* Before anybody asks ms_cpu(), which reads it once; a person's own setting wins. */
     if (isa[d->config->runtime_isa])
@@ -89,7 +99,7 @@ static ms_code start_engine(struct ms_daemon *d, struct ms_err *err)
     MS_TRY(ms_server_init(&d->srv, &so, err));
     d->have_srv = true;
     d->srv.config = d->config;
-    engine_opts(d->config, &eo);
+    engine_opts(d->config, &eo, path);
     MS_TRY(ms_engine_new(&eo, &d->srv.engine, err));
     d->srv.models = ms_registry_new();
     return d->srv.models ? MS_OK : ms_fail_oom(err, "registry", 0);

@@ -153,6 +153,13 @@ MINDSERVE_API mindserve_code mindserve_tensor_from_pb(const void *bytes, size_t 
 
 struct mindserve;
 
+/* How a layer's algorithm is chosen when a model is loaded. */
+enum mindserve_tuning {
+    MINDSERVE_TUNING_MODEL,  /* by what each should cost */
+    MINDSERVE_TUNING_OFF,    /* a fixed order */
+    MINDSERVE_TUNING_MEASURE /* by running them, which takes time */
+};
+
 struct mindserve_options {
     size_t size;
     const char *server;               /* "HOST:PORT" or "unix:PATH" (gRPC); NULL: in this process */
@@ -162,6 +169,7 @@ struct mindserve_options {
     const char *ca_file;              /* remote: TLS with these roots; NULL = no TLS */
     const char *cert_file, *key_file; /* remote: client certificate */
     size_t max_message;               /* remote: bytes of one reply; 0 = no bound */
+    enum mindserve_tuning tuning;     /* in this process */
 };
 #define MINDSERVE_OPTIONS_INIT                                                                     \
     {                                                                                              \

@@ -15,6 +15,7 @@ int main(void)
     suite_add_tcase(s, registry_tests());
     suite_add_tcase(s, fault_tests());
     suite_add_tcase(s, hostile_tests());
+    suite_add_tcase(s, tune_tests());
     r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
     int failed = srunner_ntests_failed(r);

@@ -11,5 +11,6 @@ TCase *hostile_tests(void);
 TCase *model_tests(void);
 TCase *plan_tests(void);
 TCase *registry_tests(void);
+TCase *tune_tests(void);
 
 #endif
