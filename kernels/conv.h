@@ -33,6 +33,7 @@ size_t ms_conv_gemm_units(const struct ms_task *t);
 size_t ms_conv_gemm_scratch(const struct ms_task *t);
 void ms_conv_gemm_avx512(const struct ms_task *t);
 void ms_conv_gemm_avx2(const struct ms_task *t);
+void ms_conv_gemm_plain(const struct ms_task *t);
 
 /* On channel-blocked activations; functions for each width. */
 /* Units that keep so many workers evenly busy. */

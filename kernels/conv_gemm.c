@@ -175,6 +175,19 @@ MS_TARGET_AVX2 static void gather_avx2(const struct piece *list, size_t n, const
         }
 }
 
+static void gather_plain(const struct piece *list, size_t n, const float *x, float *dst, size_t ic,
+                         size_t in_px, size_t row, int64_t stride)
+{
+    const unsigned step = stride == 2 ? 2 : 1; /* of the mask's bits */
+
+    for (size_t c = 0; c < ic; c++, x += in_px, dst += row)
+        for (const struct piece *p = list; p < list + n; p++) {
+            const float *src = at(x, p->src);
+            for (uint32_t l = 0; l < p->lanes; l++)
+                dst[p->dst + l] = p->mask >> l * step & 1 ? src[l * stride] : 0.0f;
+        }
+}
+
 /* Packs block b of pixels for one group of one item. Lanes beyond the last pixel hold old numbers:
  * what they make is not stored. */
 static void pack_block(const struct plan *p, const float *x, size_t b, float *packed,
@@ -254,4 +267,9 @@ void ms_conv_gemm_avx512(const struct ms_task *t)
 void ms_conv_gemm_avx2(const struct ms_task *t)
 {
     run(t, MS_ISA_AVX2, gather_avx2);
+}
+
+void ms_conv_gemm_plain(const struct ms_task *t)
+{
+    run(t, MS_ISA_ANY, gather_plain);
 }

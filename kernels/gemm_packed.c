@@ -106,6 +106,11 @@ void ms_gemm_const_avx2(const struct ms_task *t)
     run_const(t, MS_ISA_AVX2);
 }
 
+void ms_gemm_const_plain(const struct ms_task *t)
+{
+    run_const(t, MS_ISA_ANY);
+}
+
 /* ---- any B: units are panels ---- */
 
 size_t ms_gemm_any_units(const struct ms_task *t)
@@ -147,4 +152,9 @@ void ms_gemm_any_avx512(const struct ms_task *t)
 void ms_gemm_any_avx2(const struct ms_task *t)
 {
     run_any(t, MS_ISA_AVX2);
+}
+
+void ms_gemm_any_plain(const struct ms_task *t)
+{
+    run_any(t, MS_ISA_ANY);
 }

@@ -11,11 +11,13 @@ ms_code ms_gemm_const_prepare(const struct ms_prep *p, const void **state, struc
 size_t ms_gemm_const_units(const struct ms_task *t);
 void ms_gemm_const_avx512(const struct ms_task *t);
 void ms_gemm_const_avx2(const struct ms_task *t);
+void ms_gemm_const_plain(const struct ms_task *t);
 
 /* Any B. */
 size_t ms_gemm_any_units(const struct ms_task *t);
 size_t ms_gemm_any_scratch(const struct ms_task *t);
 void ms_gemm_any_avx512(const struct ms_task *t);
 void ms_gemm_any_avx2(const struct ms_task *t);
+void ms_gemm_any_plain(const struct ms_task *t);
 
 #endif

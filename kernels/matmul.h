@@ -31,9 +31,11 @@ ms_code ms_matmul_const_prepare(const struct ms_prep *p, const void **state, str
 size_t ms_matmul_const_units(const struct ms_task *t);
 void ms_matmul_const_avx512(const struct ms_task *t);
 void ms_matmul_const_avx2(const struct ms_task *t);
+void ms_matmul_const_plain(const struct ms_task *t);
 size_t ms_matmul_any_units(const struct ms_task *t);
 size_t ms_matmul_any_scratch(const struct ms_task *t);
 void ms_matmul_any_avx512(const struct ms_task *t);
 void ms_matmul_any_avx2(const struct ms_task *t);
+void ms_matmul_any_plain(const struct ms_task *t);
 
 #endif

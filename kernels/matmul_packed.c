@@ -124,6 +124,11 @@ void ms_matmul_const_avx2(const struct ms_task *t)
     run_const(t, MS_ISA_AVX2);
 }
 
+void ms_matmul_const_plain(const struct ms_task *t)
+{
+    run_const(t, MS_ISA_ANY);
+}
+
 /* ---- any B: units are (product, panel); each packs its own panel ---- */
 
 static size_t panels(size_t n)
@@ -179,4 +184,9 @@ void ms_matmul_any_avx512(const struct ms_task *t)
 void ms_matmul_any_avx2(const struct ms_task *t)
 {
     run_any(t, MS_ISA_AVX2);
+}
+
+void ms_matmul_any_plain(const struct ms_task *t)
+{
+    run_any(t, MS_ISA_ANY);
 }

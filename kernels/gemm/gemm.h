@@ -7,12 +7,12 @@
  *              n ->  48      48     16
  *          k  +-------+-------+---+
  *          |  | panel | panel |   |      tile: 8 rows x 48 columns in registers (AVX-512),
- *          v  |   0   |   1   | 2 |            4 x 24 (AVX2)
+ *          v  |   0   |   1   | 2 |            4 x 24 (AVX2), 2 x 16 (plain)
  *             +-------+-------+---+
  *
- * Each element of C is one chain of fused multiply-adds with k ascending from 0, then the tail. No
- * blocking of k, no splitting: so the result has the same bits whatever m, n, the tile and the
- * split of the work are. That is what makes batches invariant. */
+ * Each element of C is one chain of (on vectors, fused) multiply-adds with k ascending from 0, then
+ * the tail. No blocking of k, no splitting: so the result has the same bits whatever m, n, the tile
+ * and the split of the work are. That is what makes batches invariant. */
 #ifndef MS_KERNELS_GEMM_H
 #define MS_KERNELS_GEMM_H
 
@@ -45,9 +45,14 @@ void ms_gemm_panel_avx512(size_t m, size_t n, size_t k, const float *a, size_t r
 void ms_gemm_panel_avx2(size_t m, size_t n, size_t k, const float *a, size_t rs, size_t ks,
                         const float *b, float *c, size_t ldc, const struct ms_gemm_tail *tail,
                         size_t i, size_t j);
+void ms_gemm_panel_plain(size_t m, size_t n, size_t k, const float *a, size_t rs, size_t ks,
+                         const float *b, float *c, size_t ldc, const struct ms_gemm_tail *tail,
+                         size_t i, size_t j);
 static inline ms_gemm_panel_fn ms_gemm_panel(enum ms_isa isa)
 {
-    return isa == MS_ISA_AVX512 ? ms_gemm_panel_avx512 : ms_gemm_panel_avx2;
+    return isa == MS_ISA_AVX512 ? ms_gemm_panel_avx512
+           : isa == MS_ISA_AVX2 ? ms_gemm_panel_avx2
+                                : ms_gemm_panel_plain;
 }
 
 /* Floats of a row of the panel that holds n columns. */
