@@ -2,7 +2,8 @@
 /* rpc_infer.c - ModelInfer: tensors in, tensors out, through the queue.
  *
  * Runs on a transport thread and never waits: it decodes, queues and returns. done() runs later on
- * a worker thread and answers from there. The call's memory owns everything between the two. */
+ * a worker thread and answers from there; for a model whose run takes less than waking one, at once
+ * on this thread. The call's memory owns everything between the two. */
 #include <string.h>
 
 #include "proto/json.h"
@@ -29,6 +30,7 @@ void ms_infer_init(struct ms_infer *f, struct ms_call *c, struct ms_arena *a)
     f->predict.json_depth = c->srv->opts.json_depth;
     f->req.arena = a;
     f->req.deadline = c->deadline;
+    f->req.here = true;
     f->req.times.received = ms_now();
 }
 
