@@ -31,6 +31,7 @@ enum { EVENTS = 64, LISTENERS = 4, BUCKETS = 1024, ACCEPTS_A_ROUND = 64, NUDGES 
 #define NUDGE_AFTER (20 * MS_MS)
 
 enum order { SERVE, QUIESCE, STOP };
+enum { LISTENING, ORDERS, BEHIND }; /* who an event is from, if not a connection's address */
 
 struct ms_front {
     struct ms_server *srv;
@@ -51,6 +52,8 @@ struct ms_front {
     int64_t next_look, until, quiet_since; /* ns; 0: not yet */
     bool crowd;                            /* more connections wait to be accepted */
     bool hurry;                            /* some connection has to be nudged */
+    bool fed;                              /* the server has something to do */
+    bool ended;                            /* it was stopped */
     uint8_t *buffer;
 };
 
@@ -164,6 +167,8 @@ static void turn(struct ms_front *f, struct ms_relay *r, int64_t now)
         refuse(f, r, why, now);
         end = ms_relay_turn(r, f->buffer, now, &why);
     }
+    f->fed |= r->fed;
+    r->fed = false;
     if (end == MS_RELAY_OVER) {
         close_one(f, r);
         return;
@@ -248,6 +253,7 @@ static void join(struct ms_front *f, int fd, const struct sockaddr *sa, socklen_
             r->side[MS_SERVER_SIDE].fd = pair[0];
             if (watch(f, r) && f->protocol->attach(f->owner, pair[1], sa, len)) {
                 atomic_store(&f->srv->stats->connections[f->protocol->stats], f->n);
+                f->fed = true;
                 return;
             }
         }
@@ -305,6 +311,7 @@ static void nudge(struct ms_front *f, struct ms_relay *r)
     if (server->fd < 0 || !server->shut || server->ended)
         return;
     (void)shutdown(server->fd, SHUT_WR);
+    f->fed = true;
     if (++r->nudges < NUDGES)
         f->hurry = true;
 }
@@ -424,6 +431,28 @@ static enum order orders(struct ms_front *f, int64_t now)
     return o;
 }
 
+/* The server's turn, after everything that has come was handed to it: it sees a crowd as one. */
+static void run_server(struct ms_front *f, enum order order)
+{
+    if (order == STOP && !f->ended) {
+        f->ended = true;
+        if (f->protocol->run)
+            (void)epoll_ctl(f->epoll, EPOLL_CTL_DEL, f->protocol->run_fd(f->owner), NULL);
+        if (f->protocol->end)
+            f->protocol->end(f->owner);
+    } else if (f->protocol->run && f->fed && !f->ended) {
+        f->fed = f->protocol->run(f->owner);
+    }
+}
+
+static int wait_for(const struct ms_front *f, enum order order, int64_t every)
+{
+    if (f->turns || f->crowd || (f->fed && f->protocol->run && !f->ended))
+        return 0;
+    int64_t most = order == STOP || f->hurry ? 20 * MS_MS : every;
+    return (int)((most < every ? most : every) / MS_MS);
+}
+
 static void *serve(void *arg)
 {
     struct ms_front *f = arg;
@@ -432,16 +461,15 @@ static void *serve(void *arg)
     enum order order = SERVE;
 
     while (order != STOP || (f->all && ms_now() < f->until)) {
-        int wait = f->turns || f->crowd ? 0 : (int)(every / MS_MS);
-        if ((order == STOP || f->hurry) && wait > 20)
-            wait = 20;
-        int n = epoll_wait(f->epoll, e, EVENTS, wait);
+        int n = epoll_wait(f->epoll, e, EVENTS, wait_for(f, order, every));
         int64_t now = ms_now();
         for (int i = 0; i < n; i++) {
-            if (e[i].data.u64 == 0)
+            if (e[i].data.u64 == LISTENING)
                 accept_some(f);
-            else if (e[i].data.u64 == 1)
+            else if (e[i].data.u64 == ORDERS)
                 order = orders(f, now);
+            else if (e[i].data.u64 == BEHIND)
+                f->fed = true;
             else
                 event(f, &e[i], now);
         }
@@ -451,8 +479,10 @@ static void *serve(void *arg)
         if (now >= f->next_look) {
             accept_some(f);
             look(f, now);
+            f->fed = true; /* the server has deadlines too */
             f->next_look = now + (f->hurry ? NUDGE_AFTER : every);
         }
+        run_server(f, order);
         bury(f);
     }
     return NULL;
@@ -462,7 +492,8 @@ static void *serve(void *arg)
 
 static ms_code prepare(struct ms_front *f, struct ms_err *err)
 {
-    struct epoll_event e = {.events = EPOLLIN | EPOLLET};
+    struct epoll_event e = {.events = EPOLLIN | EPOLLET, .data.u64 = LISTENING};
+    struct epoll_event behind = {.events = EPOLLIN, .data.u64 = BEHIND};
 
     f->buffer = ms_malloc(MS_RELAY_BUFFER);
     if (!f->buffer)
@@ -472,8 +503,10 @@ static ms_code prepare(struct ms_front *f, struct ms_err *err)
     bool ok = f->epoll >= 0 && f->wake >= 0;
     for (int i = 0; ok && i < f->n_listening; i++)
         ok = epoll_ctl(f->epoll, EPOLL_CTL_ADD, f->listening[i], &e) == 0;
-    e.data.u64 = 1;
+    e.data.u64 = ORDERS;
     ok = ok && epoll_ctl(f->epoll, EPOLL_CTL_ADD, f->wake, &e) == 0;
+    if (f->protocol->run)
+        ok = ok && epoll_ctl(f->epoll, EPOLL_CTL_ADD, f->protocol->run_fd(f->owner), &behind) == 0;
     f->has_thread = ok && pthread_create(&f->thread, NULL, serve, f) == 0;
     if (f->has_thread)
         pthread_setname_np(f->thread, "ms-front");

@@ -125,7 +125,8 @@ static void destroy(struct ms_call *c)
     ms_free(h->uri);
     pthread_mutex_destroy(&h->lock);
     ms_free(h);
-    if (atomic_fetch_sub(&t->live, 1) == 1) {
+    /* Who waits for the last one has set closing before. */
+    if (atomic_fetch_sub(&t->live, 1) == 1 && atomic_load(&t->closing)) {
         pthread_mutex_lock(&t->lock);
         pthread_cond_broadcast(&t->changed);
         pthread_mutex_unlock(&t->lock);
