@@ -24,7 +24,6 @@
 #include "base/mem.h"
 
 enum { JOBS = 64, STACK = 2 << 20, SPIN_MIN_NS = 2000, SPIN_MAX_NS = 50000, YIELD_AFTER = 2000 };
-enum { GUEST_AHEAD_NS = 1000000 }; /* how far guests may get ahead of their share */
 
 #define OPEN (UINT64_C(1) << 32)
 #define WANT_ONE (UINT64_C(1) << 16)
@@ -57,8 +56,7 @@ struct ms_pool {
     _Alignas(64) atomic_uint epoch;
     _Alignas(64) atomic_int sleepers;
     atomic_int spinners;
-    atomic_int guests;         /* threads of others that compute now */
-    atomic_llong guests_until; /* when their share of the time will have been earned, ns */
+    atomic_int guests; /* threads of others that compute now */
     struct slot slots[JOBS];
 };
 
@@ -125,25 +123,18 @@ static void rest(struct ms_worker *w, unsigned seen)
 
 /* ---- guests ---- */
 
-bool ms_pool_enter(struct ms_pool *p, int64_t now)
+bool ms_pool_enter(struct ms_pool *p)
 {
-    if (atomic_load_explicit(&p->guests_until, memory_order_relaxed) > now + GUEST_AHEAD_NS)
-        return false;
     int guests = atomic_fetch_add(&p->guests, 1);
+
     if (guests < atomic_load(&p->sleepers) + atomic_load(&p->spinners))
         return true;
     atomic_fetch_sub(&p->guests, 1);
     return false;
 }
 
-void ms_pool_leave(struct ms_pool *p, int64_t entered)
+void ms_pool_leave(struct ms_pool *p)
 {
-    int64_t took = ms_now() - entered;
-    long long until = atomic_load_explicit(&p->guests_until, memory_order_relaxed), next;
-
-    do
-        next = (until > entered ? until : entered) + took + took / 2;
-    while (!atomic_compare_exchange_weak(&p->guests_until, &until, next));
     atomic_fetch_sub(&p->guests, 1);
 }
 

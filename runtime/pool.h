@@ -11,7 +11,6 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "base/err.h"
 #include "runtime/account.h"
@@ -31,11 +30,9 @@ void ms_pool_trim(struct ms_pool *p);
 /* There is new work for `work`: wakes a worker if none is looking. */
 void ms_pool_notify(struct ms_pool *p);
 /* May the calling thread, which is none of the pool's, compute for a moment? Only in the place of a
- * worker that has nothing to do, and while such guests compute less than two thirds of the time:
- * who has more to do than that has others waiting behind it. True: to be ended by ms_pool_leave,
- * with the time (ns) at which it entered. */
-bool ms_pool_enter(struct ms_pool *p, int64_t now);
-void ms_pool_leave(struct ms_pool *p, int64_t entered);
+ * worker that has nothing to do. True: to be ended by ms_pool_leave. */
+bool ms_pool_enter(struct ms_pool *p);
+void ms_pool_leave(struct ms_pool *p);
 /* At least bytes, 64-byte aligned, kept until the next call on this worker; NULL when memory is
  * out. */
 void *ms_worker_scratch(struct ms_worker *w, size_t bytes);

@@ -11,7 +11,6 @@
 #include "runtime/model_impl.h"
 
 #define QUEUE_PATIENCE (30 * MS_SEC)
-#define HERE_MAX (200 * MS_US) /* what a transport's thread may be kept for */
 
 /* ---- the request and the ports ---- */
 
@@ -135,16 +134,16 @@ static ms_code admit(struct ms_model *m, const struct ms_item *it, struct ms_err
 }
 
 /* Waking a worker takes longer than a small model's run. So a request that meets no other one of
- * its model is run by the thread that brought it, if it will not keep that thread for long and if
- * batches are not to be waited for. What comes in the meantime queues, and batches form as ever.
- * With the lock held. True: the pool waits for ms_pool_leave. */
+ * its model is run by the thread that brought it, if that thread allows it so long and batches are
+ * not to be waited for. What comes in the meantime queues, and batches form as ever. With the lock
+ * held. True: the pool waits for ms_pool_leave. */
 static bool runs_here(struct ms_model *m, const struct ms_item *it)
 {
     if (!it->req->here || atomic_load(&m->queue.pending) > 0 ||
         (m->batching.enabled && m->batching.max_delay_ns > 0))
         return false;
     int64_t ns = ms_program_foresee(&m->program, it->in);
-    return ns > 0 && ns <= HERE_MAX && ms_pool_enter(m->engine->pool, it->queued);
+    return ns > 0 && ns <= it->req->here && ms_pool_enter(m->engine->pool);
 }
 
 static ms_code enqueue(struct ms_item *it, struct ms_err *err)
@@ -152,7 +151,7 @@ static ms_code enqueue(struct ms_item *it, struct ms_err *err)
     struct ms_model *m = it->model;
     struct ms_engine *e = m->engine;
     struct ms_queue *q = &m->queue;
-    int64_t deadline = it->deadline, queued = it->queued;
+    int64_t deadline = it->deadline;
 
     pthread_mutex_lock(&q->lock);
     ms_code code = admit(m, it, err);
@@ -166,7 +165,7 @@ static ms_code enqueue(struct ms_item *it, struct ms_err *err)
     if (here) {
         pthread_mutex_unlock(&q->lock);
         ms_batch_alone(it);
-        ms_pool_leave(e->pool, queued);
+        ms_pool_leave(e->pool);
         return MS_OK;
     }
     ms_queue_insert(q, it);

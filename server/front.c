@@ -43,7 +43,8 @@ struct ms_front {
     pthread_mutex_t lock; /* order and quiet */
     pthread_cond_t changed;
     enum order order;
-    bool quiet; /* no longer accepts */
+    bool quiet;        /* no longer accepts */
+    atomic_bool woken; /* for the server, and not yet seen */
 
     /* of the thread */
     struct ms_relay *all, *turns, *dead;
@@ -409,11 +410,10 @@ static void bury(struct ms_front *f)
     }
 }
 
+/* The descriptor behind is edge triggered, and so need not be read. */
 static enum order orders(struct ms_front *f, int64_t now)
 {
-    uint64_t count;
-
-    (void)!read(f->wake, &count, sizeof count);
+    f->fed |= atomic_exchange(&f->woken, false);
     pthread_mutex_lock(&f->lock);
     enum order o = f->order;
     pthread_mutex_unlock(&f->lock);
@@ -534,23 +534,35 @@ ms_code ms_front_start(struct ms_server *srv, const struct ms_front_protocol *pr
     f->n_listening = n;
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->changed, NULL);
+    *out = f;
     ms_code code = prepare(f, err);
     if (code == MS_OK)
-        *out = f;
-    else
-        ms_front_stop(f);
+        return MS_OK;
+    *out = NULL;
+    ms_front_stop(f);
     return code;
+}
+
+static void ring(struct ms_front *f)
+{
+    const uint64_t one = 1;
+
+    (void)!write(f->wake, &one, sizeof one);
 }
 
 static void command(struct ms_front *f, enum order order)
 {
-    const uint64_t one = 1;
-
     pthread_mutex_lock(&f->lock);
     if (order > f->order)
         f->order = order;
     pthread_mutex_unlock(&f->lock);
-    (void)!write(f->wake, &one, sizeof one);
+    ring(f);
+}
+
+void ms_front_wake(struct ms_front *f)
+{
+    if (!atomic_exchange(&f->woken, true))
+        ring(f);
 }
 
 void ms_front_quiesce(struct ms_front *f)

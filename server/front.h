@@ -46,9 +46,14 @@ struct ms_front_protocol {
 
 struct ms_front;
 
-/* Serves the listening sockets, which it takes also when it fails. */
+/* Serves the listening sockets, which it takes also when it fails. *out is set before the thread
+ * runs. */
 ms_code ms_front_start(struct ms_server *srv, const struct ms_front_protocol *protocol, void *owner,
                        const int *listening, int n, struct ms_front **out, struct ms_err *err);
+/* From any thread: the server that runs on the front's has something to do that no descriptor
+ * tells.
+ */
+void ms_front_wake(struct ms_front *f);
 /* Returns when no connection is accepted any more and every accepted one has been attached. */
 void ms_front_quiesce(struct ms_front *f);
 /* Ends the server, or comes after it has closed its ends: sends what is still to be sent, at most

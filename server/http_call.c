@@ -20,6 +20,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "server/front.h"
 #include "server/inflate.h"
 
 enum {
@@ -73,7 +74,9 @@ static void unpark(struct ms_http_call *h)
         return;
     h->parked = false;
     MHD_resume_connection(h->mhd);
-    atomic_fetch_sub(&h->t->parked, 1);
+    if (h->t->within) /* else the library wakes its own thread */
+        ms_front_wake(h->t->front);
+    atomic_fetch_sub(&h->t->parked, 1); /* the last touch: a stop waits for it */
 }
 
 static void end(struct ms_call *c)
