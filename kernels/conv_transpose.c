@@ -4,10 +4,12 @@
  *
  * Computed from the output's side: element o of an axis gets x[i] w[k] from every pair with
  * i stride + k dilation = o + pad. So each output has one sum in one order (channel, then tap), and
- * ranges of outputs are independent. */
+ * ranges of outputs are independent. The record, its rules and the reference; the fast form is in
+ * conv_transpose_gemm.c. */
+#include "kernels/conv_transpose.h"
+
 #include "kernels/act.h"
 #include "kernels/wide.h"
-#include "kernels/window.h"
 
 static const struct ms_attr_spec attrs[] = {
     MS_WINDOW_ATTRS,
@@ -134,12 +136,7 @@ static double cost(const struct ms_node *n, const struct ms_fact *in, const stru
     return 2.0 * (double)ms_shape_span(w, 1, w->rank) * (double)ms_shape_span(x, 0, x->rank);
 }
 
-struct sizes {
-    struct ms_window w;
-    int64_t n, ic, oc, icg, ocg, taps, in_px, out_px;
-};
-
-static void sizes_of(struct sizes *z, const struct ms_task *t)
+void ms_conv_t_of(struct ms_conv_t *z, const struct ms_task *t)
 {
     const struct ms_shape *x = &t->in[0]->shape, *w = &t->in[1]->shape;
     int64_t g = ms_attr_int(t->node, "group");
@@ -149,6 +146,7 @@ static void sizes_of(struct sizes *z, const struct ms_task *t)
         z->w = (struct ms_window){0};
     z->n = x->dim[0];
     z->ic = x->dim[1];
+    z->groups = g;
     z->ocg = w->dim[1];
     z->oc = z->ocg * g;
     z->icg = z->ic / g;
@@ -165,8 +163,8 @@ static int64_t source(const struct ms_window *w, int a, int64_t o, int64_t k)
     return at >= 0 && at % w->s[a] == 0 && at / w->s[a] < w->in[a] ? at / w->s[a] : -1;
 }
 
-static double dot(const struct ms_task *t, const struct sizes *z, const double *x, const double *w,
-                  const int64_t o[3])
+static double dot(const struct ms_task *t, const struct ms_conv_t *z, const double *x,
+                  const double *w, const int64_t o[3])
 {
     int64_t i[3];
     double sum = 0;
@@ -193,10 +191,10 @@ static void conv(const struct ms_task *t)
     struct ms_act act = ms_act_of_node(t->node, MS_ISA_ANY);
     const double *bias = t->n_in > 2 && t->in[2] ? t->in[2]->data : NULL;
     double *y = t->out[0]->data;
-    struct sizes z;
+    struct ms_conv_t z;
     int64_t p[3];
 
-    sizes_of(&z, t);
+    ms_conv_t_of(&z, t);
     for (int64_t n = 0; n < z.n; n++)
         for (int64_t o = 0; o < z.oc && !ms_task_stopped(t); o++) { /* asked in dot as well */
             int64_t g = o / z.ocg;
@@ -215,6 +213,13 @@ static void run(const struct ms_task *t)
     ms_wide_run(t, conv);
 }
 
+#define GEMM(name_, isa_, run_)                                                                    \
+    {                                                                                              \
+        .name = name_, .dtypes = MS_BIT(F32), .isa = isa_,                                         \
+        .applicable = ms_conv_t_gemm_applicable, .prepare = ms_conv_t_gemm_prepare,                \
+        .units = ms_conv_t_gemm_units, .scratch = ms_conv_t_gemm_scratch, .rate = 80, .run = run_  \
+    }
+
 MS_OP(conv_transpose) = {
     .name = "ConvTranspose",
     .doc = "transposed convolution, plus bias, then an activation",
@@ -228,6 +233,9 @@ MS_OP(conv_transpose) = {
     .cost = cost,
     .kernels =
         (const struct ms_kernel[]){
+            GEMM("conv_transpose_gemm_avx512", MS_ISA_AVX512, ms_conv_t_gemm_avx512),
+            GEMM("conv_transpose_gemm_avx2", MS_ISA_AVX2, ms_conv_t_gemm_avx2),
+            GEMM("conv_transpose_gemm_plain", MS_ISA_ANY, ms_conv_t_gemm_plain),
             {.name = "conv_transpose", .dtypes = MS_FLOATS, .scratch = ms_wide_scratch, .run = run},
             {0},
         },

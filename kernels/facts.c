@@ -112,6 +112,28 @@ void ms_fact_pass_ints(struct ms_infer *c, int i, int o)
         ms_infer_set_ints(c, o, v, n);
 }
 
+size_t ms_index_wrap_n(const struct ms_tensor *t, size_t i, size_t count, int64_t n, int64_t *out)
+{
+    bool outside = false;
+
+    if (t->dtype == MS_I64)
+        for (size_t k = 0; k < count; k++) {
+            const int64_t v = ((const int64_t *)t->data)[i + k];
+            out[k] = v + (n & v >> 63);
+            outside |= (uint64_t)out[k] >= (uint64_t)n;
+        }
+    else
+        for (size_t k = 0; k < count; k++) {
+            const int64_t v = ((const int32_t *)t->data)[i + k];
+            out[k] = v + (n & v >> 63);
+            outside |= (uint64_t)out[k] >= (uint64_t)n;
+        }
+    for (size_t k = 0; outside && k < count; k++)
+        if ((uint64_t)out[k] >= (uint64_t)n)
+            return k;
+    return count;
+}
+
 void ms_index_fail(const struct ms_task *t, int input, size_t i, int64_t n)
 {
     ms_task_fail(t, MS_INVALID_ARGUMENT,

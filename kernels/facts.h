@@ -44,6 +44,9 @@ static inline bool ms_index_wrap(const struct ms_tensor *t, size_t i, int64_t n,
     *out = v < 0 ? v + n : v;
     return *out >= 0 && *out < n;
 }
+/* Elements [i, i + count) made so; returns how many were inside before the first that was not. */
+size_t ms_index_wrap_n(const struct ms_tensor *t, size_t i, size_t count, int64_t n, int64_t *out);
+enum { MS_INDEX_BATCH = 256 }; /* as many at a time, to keep them on the stack */
 /* Fails the run: which index of which input is outside. */
 void ms_index_fail(const struct ms_task *t, int input, size_t i, int64_t n);
 

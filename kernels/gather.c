@@ -8,6 +8,7 @@
 
 #include "kernels/copy.h"
 #include "kernels/facts.h"
+#include "kernels/raw.h"
 
 static int axis_of(const struct ms_task *t)
 {
@@ -22,6 +23,22 @@ static size_t units(const struct ms_task *t)
     return ms_shape_span(&t->in[0]->shape, 0, axis_of(t)) * ms_tensor_count(t->in[1]);
 }
 
+/* n slices of `run` bytes of one outer index. */
+static void pick(uint8_t *y, const uint8_t *x, const int64_t *at, size_t n, size_t run)
+{
+#define PICK(T)                                                                                    \
+    for (size_t i = 0; i < n; i++)                                                                 \
+    ((T *)y)[i] = ((const T *)x)[at[i]]
+    if (run == 1 || run == 2 || run == 4 || run == 8) {
+        MS_BY_SIZE(run, PICK);
+        return;
+    }
+#undef PICK
+    for (size_t i = 0; i < n; i++)
+        memcpy(y + i * run, x + (size_t)at[i] * run, run);
+}
+
+/* So many indices at a time, for every outer index of the range that has them. */
 static void run(const struct ms_task *t)
 {
     const struct ms_tensor *x = t->in[0], *index = t->in[1];
@@ -29,26 +46,27 @@ static void run(const struct ms_task *t)
     const size_t size = ms_dtype_size(x->dtype), count = ms_tensor_count(index);
     const size_t run = ms_shape_span(&x->shape, axis + 1, x->shape.rank) * size;
     const int64_t n = x->shape.dim[axis];
+    const size_t outer = count && t->last > t->first ? (t->last - 1) / count + 1 : 0;
+    int64_t at[MS_INDEX_BATCH];
 
-    for (size_t u = t->first; u < t->last; u++) {
-        const size_t outer = u / count, i = u % count;
-        int64_t k;
-
-        if (!ms_index_wrap(index, i, n, &k)) {
-            ms_index_fail(t, 1, i, n);
-            return;
+    for (size_t i = 0; i < count && outer; i += MS_INDEX_BATCH) {
+        const size_t m = count - i < MS_INDEX_BATCH ? count - i : MS_INDEX_BATCH;
+        bool known = false;
+        for (size_t o = t->first / count; o < outer && !ms_task_stopped(t); o++) {
+            const size_t u = o * count + i;
+            const size_t from = u < t->first ? t->first - u : 0;
+            const size_t end = u >= t->last ? 0 : t->last - u < m ? t->last - u : m;
+            if (from >= end)
+                continue;
+            const size_t inside = known ? m : ms_index_wrap_n(index, i, m, n, at);
+            if (inside < m) {
+                ms_index_fail(t, 1, i + inside, n);
+                return;
+            }
+            known = true;
+            pick((uint8_t *)t->out[0]->data + (u + from) * run,
+                 (const uint8_t *)x->data + o * (size_t)n * run, at + from, end - from, run);
         }
-        const uint8_t *from = (const uint8_t *)x->data + (outer * (size_t)n + (size_t)k) * run;
-        uint8_t *to = (uint8_t *)t->out[0]->data + u * run;
-
-        if (run == 4)
-            memcpy(to, from, 4);
-        else if (run == 8)
-            memcpy(to, from, 8);
-        else
-            memcpy(to, from, run);
-        if (u % 4096 == 4095 && ms_task_stopped(t))
-            return;
     }
 }
 

@@ -3,38 +3,57 @@
  *
  * Along the other axes the indices may cover less than the input. */
 #include <inttypes.h>
-#include <string.h>
 
 #include "kernels/copy.h"
 #include "kernels/facts.h"
+#include "kernels/raw.h"
 
+/* y[i] = x[at[i] step + i next] for n elements. */
+static void pick(size_t size, uint8_t *y, const uint8_t *x, const int64_t *at, size_t n,
+                 ptrdiff_t step, ptrdiff_t next)
+{
+#define PICK(T)                                                                                    \
+    for (size_t i = 0; i < n; i++)                                                                 \
+    ((T *)y)[i] = ((const T *)x)[at[i] * step + (ptrdiff_t)i * next]
+    MS_BY_SIZE(size, PICK);
+#undef PICK
+}
+
+/* The input's element that element u of the indices would be at, but for the axis. */
+static size_t base_of(const struct ms_shape *s, const ptrdiff_t *stride, int axis, size_t u)
+{
+    size_t off = 0;
+
+    for (int d = s->rank - 1; d >= 0; u /= (size_t)s->dim[d], d--)
+        off += d == axis ? 0 : u % (size_t)s->dim[d] * (size_t)stride[d];
+    return off;
+}
+
+/* Pieces of rows of the indices. */
 static void run(const struct ms_task *t)
 {
     const struct ms_tensor *x = t->in[0], *index = t->in[1];
     const size_t size = ms_dtype_size(x->dtype);
     const int rank = x->shape.rank;
+    const size_t row = (size_t)index->shape.dim[rank - 1];
+    int64_t at[MS_INDEX_BATCH];
     ptrdiff_t stride[MS_MAX_RANK];
     int axis = 0;
 
     (void)ms_axis(ms_attr_int(t->node, "axis"), rank, &axis);
     ms_row_strides(&x->shape, stride);
-    for (size_t u = t->first; u < t->last; u++) {
-        size_t rest = u, off = 0;
-        int64_t k;
-
-        if (!ms_index_wrap(index, u, x->shape.dim[axis], &k)) {
-            ms_index_fail(t, 1, u, x->shape.dim[axis]);
+    for (size_t u = t->first, n; u < t->last && !ms_task_stopped(t); u += n) {
+        n = row - u % row;
+        n = n < t->last - u ? n : t->last - u;
+        n = n < MS_INDEX_BATCH ? n : MS_INDEX_BATCH;
+        const size_t inside = ms_index_wrap_n(index, u, n, x->shape.dim[axis], at);
+        if (inside < n) {
+            ms_index_fail(t, 1, u + inside, x->shape.dim[axis]);
             return;
         }
-        for (int d = rank - 1; d >= 0; d--) {
-            const size_t i = rest % (size_t)index->shape.dim[d];
-
-            rest /= (size_t)index->shape.dim[d];
-            off += (d == axis ? (size_t)k : i) * (size_t)stride[d];
-        }
-        memcpy((uint8_t *)t->out[0]->data + u * size, (const uint8_t *)x->data + off * size, size);
-        if (u % 4096 == 4095 && ms_task_stopped(t))
-            return;
+        pick(size, (uint8_t *)t->out[0]->data + u * size,
+             (const uint8_t *)x->data + base_of(&index->shape, stride, axis, u) * size, at, n,
+             stride[axis], axis != rank - 1);
     }
 }
 

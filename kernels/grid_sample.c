@@ -6,23 +6,17 @@
  * nearest element (border), or the reflected place. A NaN coordinate counts as the low edge. For
  * each point the places and weights are found once, then applied to all channels. A unit is one
  * point. */
+#include "kernels/grid_sample.h"
+
 #include <inttypes.h>
 #include <math.h>
 
 #include "kernels/facts.h"
 #include "kernels/half.h"
 
-enum { MAX_DIMS = 3, MAX_TAPS = 64 };
+enum { MAX_TAPS = 64 };
 
-struct sampler {
-    char mode, padding; /* n, l, c; z, b, r */
-    bool corners;
-    int dims;
-    int64_t size[MAX_DIMS]; /* in the input's order */
-    double low[MAX_DIMS], high[MAX_DIMS];
-};
-
-static void make_sampler(const struct ms_task *t, struct sampler *s)
+void ms_sampler_of(const struct ms_task *t, struct ms_sampler *s)
 {
     const struct ms_shape *x = &t->in[0]->shape;
 
@@ -48,8 +42,7 @@ static double reflect(double x, double low, double high)
     return x > span ? high - (x - span) : low + x;
 }
 
-/* Place of a grid coordinate along axis d, as near to the input as the padding brings it. */
-static double place(const struct sampler *s, int d, double v)
+double ms_sampler_place(const struct ms_sampler *s, int d, double v)
 {
     const double n = (double)s->size[d], far = 1e9;
     double x = s->corners ? (v + 1.0) / 2.0 * (n - 1.0) : ((v + 1.0) * n - 1.0) / 2.0;
@@ -67,8 +60,7 @@ static double place(const struct sampler *s, int d, double v)
     return x < -far ? -far : x > far ? far : x;
 }
 
-/* Element along axis d for tap i; -1: zero. */
-static int64_t element(const struct sampler *s, int d, int64_t i)
+int64_t ms_sampler_element(const struct ms_sampler *s, int d, int64_t i)
 {
     const int64_t n = s->size[d];
 
@@ -92,7 +84,7 @@ static double cubic(double x)
 }
 
 /* Offsets in a plane and weights of all taps of one point; returns how many there are. */
-static int find_taps(const struct sampler *s, const double *at, int64_t *offset, double *weight)
+static int find_taps(const struct ms_sampler *s, const double *at, int64_t *offset, double *weight)
 {
     const int width = s->mode == 'n' ? 1 : s->mode == 'l' ? 2 : 4;
     int n = 1;
@@ -106,7 +98,7 @@ static int find_taps(const struct sampler *s, const double *at, int64_t *offset,
         /* From the back, so that tap 0 is overwritten last. */
         for (int j = n - 1; j >= 0; j--)
             for (int k = width - 1; k >= 0; k--) {
-                const int64_t e = element(s, d, first + k), o = offset[j];
+                const int64_t e = ms_sampler_element(s, d, first + k), o = offset[j];
                 const double far = fabs(at[d] - (double)(first + k));
                 const double w = width == 1 ? 1.0 : width == 2 ? 1.0 - far : cubic(far);
 
@@ -135,7 +127,7 @@ static size_t points_of(const struct ms_task *t)
     return ms_shape_span(&t->in[1]->shape, 1, t->in[1]->shape.rank - 1);
 }
 
-static size_t units(const struct ms_task *t)
+size_t ms_grid_sample_units(const struct ms_task *t)
 {
     return (size_t)t->in[0]->shape.dim[0] * points_of(t);
 }
@@ -146,14 +138,14 @@ static void run(const struct ms_task *t)
     const size_t channels = (size_t)x->shape.dim[1], points = points_of(t);
     const size_t plane = ms_shape_span(&x->shape, 2, x->shape.rank);
     int64_t offset[MAX_TAPS];
-    double weight[MAX_TAPS], at[MAX_DIMS];
-    struct sampler s;
+    double weight[MAX_TAPS], at[MS_SAMPLER_DIMS];
+    struct ms_sampler s;
 
-    make_sampler(t, &s);
+    ms_sampler_of(t, &s);
     for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
         for (int d = 0; d < s.dims; d++)
-            at[d] =
-                place(&s, d, ms_tensor_f64(grid, u * (size_t)s.dims + (size_t)(s.dims - 1 - d)));
+            at[d] = ms_sampler_place(
+                &s, d, ms_tensor_f64(grid, u * (size_t)s.dims + (size_t)(s.dims - 1 - d)));
         const int n = find_taps(&s, at, offset, weight);
 
         for (size_t c = 0; c < channels; c++) {
@@ -179,7 +171,8 @@ static ms_code infer(struct ms_infer *c)
 
     if (x->rank < 0 || g->rank < 0)
         return ms_fact_unknown(c, 0, c->in[0].dtype);
-    if (x->rank < 3 || x->rank > 2 + MAX_DIMS || g->rank != x->rank || (cubic_mode && x->rank > 5))
+    if (x->rank < 3 || x->rank > 2 + MS_SAMPLER_DIMS || g->rank != x->rank ||
+        (cubic_mode && x->rank > 5))
         return ms_fail(c->err, MS_INVALID_ARGUMENT, "an input of rank %d with a grid of rank %d",
                        x->rank, g->rank);
     if (!ms_is_sym(g->dim[g->rank - 1]) && g->dim[g->rank - 1] != x->rank - 2)
@@ -225,6 +218,13 @@ static const struct ms_attr_spec attrs[] = {
     {0},
 };
 
+#define LINEAR(suffix_, isa_)                                                                      \
+    {                                                                                              \
+        .name = "grid_sample_linear_" #suffix_, .dtypes = MS_BIT(F32), .isa = isa_,                \
+        .applicable = ms_grid_sample_linear_applicable, .units = ms_grid_sample_units,             \
+        .scratch = ms_grid_sample_linear_scratch, .run = ms_grid_sample_linear_##suffix_           \
+    }
+
 MS_OP(grid_sample) = {
     .name = "GridSample",
     .doc = "the input read at the places a grid names",
@@ -236,7 +236,9 @@ MS_OP(grid_sample) = {
     .attrs = attrs,
     .infer = infer,
     .cost = cost,
-    .kernels = (const struct ms_kernel[]){{"grid_sample", MS_FLOATS, MS_ISA_ANY, .units = units,
-                                           .run = run},
+    .kernels = (const struct ms_kernel[]){LINEAR(avx512, MS_ISA_AVX512),
+                                          LINEAR(avx2, MS_ISA_AVX2),
+                                          {"grid_sample", MS_FLOATS, MS_ISA_ANY,
+                                           .units = ms_grid_sample_units, .run = run},
                                           {0}},
 };

@@ -9,6 +9,8 @@
 #include "kernels/copy.h"
 #include "kernels/facts.h"
 
+enum { FILL = 1 << 20 }; /* elements between two looks at the stop flag */
+
 static int axis_of(const struct ms_node *n, int rank)
 {
     int axis = 0;
@@ -17,6 +19,15 @@ static int axis_of(const struct ms_node *n, int rank)
     return axis;
 }
 
+static void set_one(uint8_t *y, const uint8_t *on, size_t size)
+{
+    if (size == 4)
+        memcpy(y, on, 4);
+    else
+        memcpy(y, on, size);
+}
+
+/* All of the range is off; then each index of the vectors that it touches is put on. */
 static void run(const struct ms_task *t)
 {
     const struct ms_tensor *index = t->in[0], *y = t->out[0];
@@ -25,15 +36,22 @@ static void run(const struct ms_task *t)
     const int axis = axis_of(t->node, y->shape.rank);
     const int64_t depth = y->shape.dim[axis];
     const size_t inner = ms_shape_span(&y->shape, axis + 1, y->shape.rank);
+    const size_t each = inner * (size_t)depth;
 
-    for (size_t u = t->first; u < t->last; u++) {
-        const size_t outer = u / inner / (size_t)depth;
-        const int64_t k = (int64_t)(u / inner % (size_t)depth);
-        int64_t i = ms_tensor_i64(index, outer * inner + u % inner);
-
+    if (t->first == t->last)
+        return;
+    for (size_t u = t->first, n; u < t->last && !ms_task_stopped(t); u += n) {
+        n = t->last - u < FILL ? t->last - u : FILL;
+        ms_fill((uint8_t *)y->data + u * size, off, size, n);
+    }
+    const size_t end = ((t->last - 1) / each + 1) * inner;
+    for (size_t k = t->first / each * inner; k < end; k++) {
+        int64_t i = ms_tensor_i64(index, k);
         i = i < 0 ? i + depth : i;
-        memcpy((uint8_t *)y->data + u * size, i == k ? on : off, size);
-        if (u % 65536 == 65535 && ms_task_stopped(t))
+        const size_t at = k / inner * each + (size_t)i * inner + k % inner;
+        if (i >= 0 && i < depth && at >= t->first && at < t->last)
+            set_one((uint8_t *)y->data + at * size, on, size);
+        if (k % 65536 == 65535 && ms_task_stopped(t))
             return;
     }
 }

@@ -2,46 +2,62 @@
 /* scatter_elements.c - y[indices[i][j][k]][j][k] = updates[i][j][k] (for axis 0), in a copy of
  * input 0. See scatter.h. */
 #include <inttypes.h>
-#include <string.h>
 
 #include "kernels/copy.h"
+#include "kernels/raw.h"
 #include "kernels/scatter.h"
 
+/* y[at[i] step + i next] = x[i], in this order. */
+static void put(size_t size, uint8_t *y, const uint8_t *x, const int64_t *at, size_t n,
+                ptrdiff_t step, ptrdiff_t next)
+{
+#define PUT(T)                                                                                     \
+    for (size_t i = 0; i < n; i++)                                                                 \
+    ((T *)y)[at[i] * step + (ptrdiff_t)i * next] = ((const T *)x)[i]
+    MS_BY_SIZE(size, PUT);
+#undef PUT
+}
+
+/* Where element u of the indices would be in y, but for the axis. */
+static size_t base_of(const struct ms_shape *s, const ptrdiff_t *stride, int axis, size_t u)
+{
+    size_t off = 0;
+
+    for (int d = s->rank - 1; d >= 0; u /= (size_t)s->dim[d], d--)
+        off += d == axis ? 0 : u % (size_t)s->dim[d] * (size_t)stride[d];
+    return off;
+}
+
+/* Pieces of rows of the indices. */
 static void run(const struct ms_task *t)
 {
     const struct ms_tensor *index = t->in[1], *x = t->in[2];
     const struct ms_shape *s = &t->out[0]->shape;
     const size_t size = ms_dtype_size(x->dtype), count = ms_tensor_count(index);
     const ms_update_fn update = ms_update_of(t->node, x->dtype);
+    const size_t row = s->rank ? (size_t)index->shape.dim[s->rank - 1] : 1;
+    int64_t at[MS_INDEX_BATCH];
     ptrdiff_t stride[MS_MAX_RANK];
     int axis = 0;
 
     (void)ms_axis(ms_attr_int(t->node, "axis"), s->rank, &axis);
     ms_row_strides(s, stride);
     ms_scatter_start(t);
-    for (size_t u = 0; u < count; u++) {
-        size_t rest = u, off = 0;
-        int64_t k;
-
-        if (!ms_index_wrap(index, u, s->dim[axis], &k)) {
-            ms_index_fail(t, 1, u, s->dim[axis]);
+    for (size_t u = 0, n; u < count && !ms_task_stopped(t); u += n) {
+        n = row - u % row < MS_INDEX_BATCH ? row - u % row : MS_INDEX_BATCH;
+        const size_t inside = ms_index_wrap_n(index, u, n, s->dim[axis], at);
+        if (inside < n) {
+            ms_index_fail(t, 1, u + inside, s->dim[axis]);
             return;
         }
-        for (int d = s->rank - 1; d >= 0; d--) {
-            const size_t i = rest % (size_t)index->shape.dim[d];
-
-            rest /= (size_t)index->shape.dim[d];
-            off += (d == axis ? (size_t)k : i) * (size_t)stride[d];
-        }
-        uint8_t *to = (uint8_t *)t->out[0]->data + off * size;
+        const ptrdiff_t step = stride[axis], next = axis != s->rank - 1;
         const uint8_t *from = (const uint8_t *)x->data + u * size;
+        uint8_t *to = (uint8_t *)t->out[0]->data + base_of(&index->shape, stride, axis, u) * size;
 
-        if (update)
-            update(to, from, 1);
-        else
-            memcpy(to, from, size);
-        if (u % 4096 == 4095 && ms_task_stopped(t))
-            return;
+        if (!update)
+            put(size, to, from, at, n, step, next);
+        for (size_t i = 0; update && i < n; i++)
+            update(to + (at[i] * step + (ptrdiff_t)i * next) * (ptrdiff_t)size, from + i * size, 1);
     }
 }
 

@@ -13,6 +13,7 @@
 
 #include <immintrin.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/cpu.h"
@@ -124,6 +125,14 @@ MS_V8 float v8_sum(__m256 a)
     return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
 }
 
+/* p[at[i]] where inside[i] is negative, 0 elsewhere: there nothing is read */
+MS_V8 __m256 v8_pick(const float *p, const int32_t *at, const int32_t *inside)
+{
+    const __m256i i = _mm256_loadu_si256((const __m256i *)(const void *)at);
+    const __m256 m = _mm256_loadu_ps((const float *)(const void *)inside);
+    return _mm256_mask_i32gather_ps(_mm256_setzero_ps(), p, i, m, 4);
+}
+
 /* ---- 16 floats ---- */
 
 MS_V16 __m512 v16_set(float a)
@@ -190,6 +199,11 @@ MS_V16 __m512 v16_mant(__m512 a)
 MS_V16 __m512 v16_expo(__m512 a)
 {
     return _mm512_getexp_ps(a);
+}
+MS_V16 __m512 v16_pick(const float *p, const int32_t *at, const int32_t *inside)
+{
+    const __mmask16 m = _mm512_movepi32_mask(_mm512_loadu_si512(inside));
+    return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), m, _mm512_loadu_si512(at), p, 4);
 }
 MS_V16 float v16_top(__m512 a)
 {

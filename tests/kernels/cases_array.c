@@ -583,7 +583,7 @@ KT_ROWS(array) = {
     {.op = "CumSum", .gen = gen_cumsum},
     {.op = "TopK", .gen = gen_topk},
     {.op = "Resize", .gen = gen_resize},
-    {.op = "GridSample", .gen = gen_grid_sample},
+    {.op = "GridSample", .gen = gen_grid_sample, .rel = 1e-6, .abs = 1e-6},
     {.op = "OneHot", .gen = gen_one_hot},
     {.op = "Trilu", .gen = gen_trilu},
     {.op = "EyeLike", .gen = gen_eye_like},

@@ -124,6 +124,8 @@ static void gen_conv_transpose(struct kt_case *c)
 
     x.dim[0] = kt_int(c, 1, 3);
     x.dim[1] = w.dim[0] = group * icg;
+    if (kt_int(c, 0, 9) == 0) /* more than a block */
+        ocg = kt_int(c, 60, 70);
     w.dim[1] = ocg;
     kt_in(c, kt_random(c, t, &x, -1, 1), KT_BATCHED);
     kt_in(c, kt_random(c, t, &w, -1, 1), KT_CONST);
