@@ -68,6 +68,56 @@ struct ms_int_panel ms_int_panel_at(const struct ms_int_form *f, const void *pac
         packed, (const int32_t *)(const void *)((const uint8_t *)packed + ms_align64(bytes))};
 }
 
+#ifdef __SSE2__
+/* Four rows of 16 bytes (b, ldb apart) to 16 groups of four; adds each column's to sum. */
+static void pack_quads(uint8_t *to, const uint8_t *b, size_t ldb, __m128i flip, int32_t *sum)
+{
+    __m128i r[4], low = _mm_setzero_si128(), high = low;
+
+    for (size_t i = 0; i < 4; i++) {
+        r[i] = _mm_xor_si128(_mm_loadu_si128((const void *)(b + i * ldb)), flip);
+        const __m128i sign = _mm_cmpgt_epi8(_mm_setzero_si128(), r[i]);
+        low = _mm_add_epi16(low, _mm_unpacklo_epi8(r[i], sign));
+        high = _mm_add_epi16(high, _mm_unpackhi_epi8(r[i], sign));
+    }
+    const __m128i a = _mm_unpacklo_epi8(r[0], r[1]), c = _mm_unpackhi_epi8(r[0], r[1]);
+    const __m128i d = _mm_unpacklo_epi8(r[2], r[3]), e = _mm_unpackhi_epi8(r[2], r[3]);
+    const __m128i out[4] = {_mm_unpacklo_epi16(a, d), _mm_unpackhi_epi16(a, d),
+                            _mm_unpacklo_epi16(c, e), _mm_unpackhi_epi16(c, e)};
+    const __m128i half[4] = {_mm_srai_epi32(_mm_unpacklo_epi16(low, low), 16),
+                             _mm_srai_epi32(_mm_unpackhi_epi16(low, low), 16),
+                             _mm_srai_epi32(_mm_unpacklo_epi16(high, high), 16),
+                             _mm_srai_epi32(_mm_unpackhi_epi16(high, high), 16)};
+    for (size_t i = 0; i < 4; i++) {
+        __m128i *s = (void *)(sum + 4 * i);
+        _mm_storeu_si128((void *)(to + 16 * i), out[i]);
+        _mm_storeu_si128(s, _mm_add_epi32(_mm_loadu_si128(s), half[i]));
+    }
+}
+
+/* Whole groups and whole vectors of columns of a form of bytes; *rows, *columns: so many are done.
+ */
+static void pack_fast(const struct ms_int_form *f, uint8_t *to, const uint8_t *b, int move,
+                      size_t k, size_t n, size_t w, size_t ldb, int32_t *sum, size_t *rows,
+                      size_t *columns)
+{
+    const __m128i flip = _mm_set1_epi8(move ? (char)0x80 : 0);
+
+    *rows = f->bytes == 1 ? k / 4 * 4 : 0;
+    *columns = n / 16 * 16;
+    for (size_t q = 0; q < *rows; q += 4)
+        for (size_t j = 0; j < *columns; j += 16)
+            pack_quads(to + (q / 4 * w + j) * 4, b + q * ldb + j, ldb, flip, sum + j);
+}
+#else
+static void pack_fast(const struct ms_int_form *f, uint8_t *to, const uint8_t *b, int move,
+                      size_t k, size_t n, size_t w, size_t ldb, int32_t *sum, size_t *rows,
+                      size_t *columns)
+{
+    *rows = *columns = 0;
+}
+#endif
+
 struct ms_int_panel ms_int_pack_panel(const struct ms_int_form *f, void *to, const uint8_t *b,
                                       enum ms_dtype t, size_t k, size_t n, size_t ldb)
 {
@@ -76,10 +126,14 @@ struct ms_int_panel ms_int_pack_panel(const struct ms_int_form *f, void *to, con
     const int move = move_b(f, t);
     int32_t *sum = (int32_t *)(uintptr_t)p.sum;
 
-    memset(to, 0, groups_of(f, k) * g * w * f->bytes);
+    size_t rows, columns;
+
+    if (k % g || n != w)
+        memset(to, 0, groups_of(f, k) * g * w * f->bytes);
     memset(sum, 0, w * sizeof *sum);
+    pack_fast(f, to, b, move, k, n, w, ldb, sum, &rows, &columns);
     for (size_t q = 0; q < k; q++, b += ldb)
-        for (size_t j = 0; j < n; j++) {
+        for (size_t j = q < rows ? columns : 0; j < n; j++) {
             const int v = raw(b + j, t) + move;
             put(f, to, (q / g * w + j) * g + q % g, v);
             sum[j] = (int32_t)((uint32_t)sum[j] + (uint32_t)v);
@@ -133,21 +187,29 @@ static int32_t sum_row(const struct ms_int_form *f, const void *row, size_t k)
     return (int32_t)sum;
 }
 
+struct ms_int_rows ms_int_rows_at(const struct ms_int_form *f, const void *packed, size_t k)
+{
+    const size_t row = groups_of(f, k) * f->group * f->bytes;
+    const int32_t *z =
+        (const int32_t *)(const void *)((const uint8_t *)packed + ms_align64(row * MS_GEMM_MB));
+
+    return (struct ms_int_rows){packed, row, z, z + MS_GEMM_MB};
+}
+
 struct ms_int_rows ms_int_pack_rows(const struct ms_int_form *f, void *to, const uint8_t *a,
                                     enum ms_dtype t, size_t m, size_t k, const int32_t *za,
                                     bool each)
 {
-    const size_t row = groups_of(f, k) * f->group * f->bytes;
-    int32_t *z = (int32_t *)(void *)((uint8_t *)to + ms_align64(row * MS_GEMM_MB));
-    int32_t *sum = z + MS_GEMM_MB;
+    const struct ms_int_rows r = ms_int_rows_at(f, to, k);
+    int32_t *z = (int32_t *)(uintptr_t)r.za, *sum = (int32_t *)(uintptr_t)r.sum;
 
     for (size_t i = 0; i < m; i++) {
-        uint8_t *at = (uint8_t *)to + i * row;
+        uint8_t *at = (uint8_t *)to + i * r.row;
         pack_row(f, at, a + i * k, t, k);
         z[i] = za[each ? i : 0] + move_a(f, t);
         sum[i] = sum_row(f, at, k);
     }
-    return (struct ms_int_rows){to, row, z, sum};
+    return r;
 }
 
 void ms_int_product(const struct ms_int_form *f, size_t m, size_t n, size_t k,

@@ -52,6 +52,8 @@ struct ms_int_panel ms_int_panel_at(const struct ms_int_form *f, const void *pac
 struct ms_int_rows ms_int_pack_rows(const struct ms_int_form *f, void *to, const uint8_t *a,
                                     enum ms_dtype t, size_t m, size_t k, const int32_t *za,
                                     bool each);
+/* The rows that were packed there. */
+struct ms_int_rows ms_int_rows_at(const struct ms_int_form *f, const void *packed, size_t k);
 /* The product of packed rows and a packed panel. zb: zero points of the columns in B's own type (n
  * of them, or one for all). */
 void ms_int_product(const struct ms_int_form *f, size_t m, size_t n, size_t k,
