@@ -301,14 +301,19 @@ static void gen_resize(struct kt_case *c)
                                          "asymmetric",         "tf_half_pixel_for_nn"};
     static const char *const nearest[] = {"round_prefer_floor", "round_prefer_ceil", "floor",
                                           "ceil"};
-    struct ms_shape s = kt_shape(c, (int)kt_int(c, 1, 4), 1, 12);
+    const bool image = kt_flip(c); /* items and channels stay: there is a blocked form */
+    struct ms_shape s = kt_shape(c, image ? (int)kt_int(c, 3, 5) : (int)kt_int(c, 1, 4), 1, 12);
     int64_t size[MS_MAX_RANK];
 
-    kt_in(c, data(c, MS_NUMERIC, &s), KT_VALUE);
+    if (image)
+        s.dim[1] = kt_int(c, 1, 40);
+    kt_in(c, data(c, image ? MS_BIT(F32) : MS_NUMERIC, &s), KT_VALUE);
     kt_in(c, NULL, KT_VALUE);
     kt_in(c, NULL, KT_VALUE);
     for (int d = 0; d < s.rank; d++)
-        size[d] = kt_flip(c) ? s.dim[d] : kt_int(c, 1, 30);
+        size[d] = kt_flip(c) || (image && d < 2) ? s.dim[d] : kt_int(c, 1, 30);
+    if (image && kt_flip(c))
+        size[s.rank - 1] = 2 * s.dim[s.rank - 1];
     in_ints(c, size, s.rank);
     ms_attr_set_str(c->node, "mode", modes[kt_int(c, 0, 2)]);
     ms_attr_set_str(c->node, "coordinate_transformation_mode", coords[kt_int(c, 0, 5)]);
