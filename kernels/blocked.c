@@ -17,6 +17,20 @@ const struct ms_blocked_fns *ms_blocked_fns(enum ms_isa isa)
     return isa == MS_ISA_AVX512 ? &v16_fns : &v8_fns;
 }
 
+void ms_block_of_channels(const struct ms_blocked_fns *f, const struct ms_tensor *x, size_t n,
+                          size_t c, size_t have, float *y)
+{
+    const size_t px = ms_pixels(x), b = f->lanes;
+    struct ms_lanes m = {0};
+
+    for (size_t l = 0; l < have; l++)
+        ms_lanes_add(&m, ms_channel_block(x, n, c + l), (c + l) % b, l);
+    if (c % b == 0 && have == ms_block_lanes(x, c / b))
+        memcpy(y, m.x[0], px * b * sizeof *y); /* its padding, if any, is zero as well */
+    else
+        f->mix(&m, y, px);
+}
+
 size_t ms_blocked_units(const struct ms_task *t)
 {
     return (size_t)t->out[0]->shape.dim[0] * ms_blocks(t->out[0]);

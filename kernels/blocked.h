@@ -49,6 +49,8 @@ struct ms_blocked_fns {
     /* y = clamp(x k + b) */
     void (*affine)(const float *x, const float *k, const float *b, float lo, float hi, float *y,
                    size_t px);
+    /* y = x < 0 ? k x : x */
+    void (*leaky)(const float *x, const float *k, float *y, size_t px);
     /* x / (bias + alpha sum of squares over `size` channels)^beta of block `b` of all channels. */
     void (*lrn)(const float *x, size_t blocks, size_t b, size_t px, size_t from, size_t n,
                 int64_t size, float alpha, float beta, float bias, float *y);
@@ -82,6 +84,10 @@ static inline void ms_block_clean(float *y, size_t n, size_t lanes, size_t have)
     for (size_t i = 0; have < lanes && i < n; i++)
         memset(y + i * lanes + have, 0, (lanes - have) * sizeof *y);
 }
+
+/* Channels [c, c + have) of item n of x as a block, the other lanes 0. */
+void ms_block_of_channels(const struct ms_blocked_fns *f, const struct ms_tensor *x, size_t n,
+                          size_t c, size_t have, float *y);
 
 /* Units: items x blocks of output 0; and times its rows (rank 4) or 1. */
 size_t ms_blocked_units(const struct ms_task *t);

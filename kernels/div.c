@@ -25,6 +25,14 @@ static ms_code infer(struct ms_infer *c)
     return ms_infer_binary(c, &contents);
 }
 
+/* 0 / 0 is NaN: there may be no padding. */
+static unsigned blocked(const struct ms_node *n)
+{
+    const struct ms_value *x = ms_blockable(ms_in(n, 0)) ? ms_in(n, 0) : ms_in(n, 1);
+
+    return ms_blockable(x) && ms_no_padding(x->shape.dim[1]) ? ms_blocked_binary(n) : 0;
+}
+
 MS_OP(div) = {
     .name = "Div",
     .doc = "y = a / b (integers towards zero; x / 0 fails)",
@@ -33,7 +41,8 @@ MS_OP(div) = {
     .min_out = 1,
     .max_out = 1,
     .in = {MS_NUMERIC},
-    .traits = MS_ELEMENTWISE | MS_INPLACE,
+    .traits = MS_ELEMENTWISE | MS_INPLACE | MS_ANY_LAYOUT,
+    .blocked = blocked,
     .infer = infer,
     .kernels = div_kernels,
 };

@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "kernels/blocked.h"
 #include "kernels/copy.h"
 #include "kernels/facts.h"
 
@@ -83,33 +84,50 @@ static bool fit(const struct ms_task *t)
     return ok;
 }
 
+/* Channels that are blocked are an axis of blocks, and an element is a vector of them. */
 static void make_plan(const struct ms_task *t, struct plan *p)
 {
-    const struct ms_shape *x = &t->in[0]->shape;
+    struct ms_shape x = t->in[0]->shape, y = t->out[0]->shape;
     const struct ms_tensor *axes = t->n_in > 3 ? t->in[3] : NULL;
     const size_t n = ms_tensor_count(t->in[1]) / 2;
 
+    if (t->out[0]->layout != MS_PLAIN)
+        x.dim[1] = y.dim[1] = (int64_t)ms_blocks(t->out[0]);
     memset(p, 0, sizeof *p);
-    p->rank = x->rank;
+    p->rank = x.rank;
     p->mode = ms_attr_str(t->node, "mode")[0];
-    ms_row_strides(x, p->stride);
-    for (int d = 0; d < x->rank; d++) {
-        make_side(&p->side[d], x->dim[d], 0, 0);
-        p->dim[d] = (size_t)t->out[0]->shape.dim[d];
+    ms_row_strides(&x, p->stride);
+    for (int d = 0; d < x.rank; d++) {
+        make_side(&p->side[d], x.dim[d], 0, 0);
+        p->dim[d] = (size_t)y.dim[d];
     }
     for (size_t i = 0; i < n; i++) {
         int d = (int)i;
 
         if (axes)
-            (void)ms_axis(ms_index_at(axes, i), x->rank, &d);
+            (void)ms_axis(ms_index_at(axes, i), x.rank, &d);
         const int64_t begin = ms_index_at(t->in[1], i), end = ms_index_at(t->in[1], n + i);
-        make_side(&p->side[d], x->dim[d], begin, end);
+        make_side(&p->side[d], x.dim[d], begin, end);
     }
 }
 
 static size_t units(const struct ms_task *t)
 {
+    const struct ms_tensor *y = t->out[0];
+
+    if (y->layout != MS_PLAIN)
+        return (size_t)y->shape.dim[0] * ms_blocks(y) *
+               ms_shape_span(&y->shape, 2, y->shape.rank - 1);
     return ms_shape_span(&t->out[0]->shape, 0, t->out[0]->shape.rank - 1);
+}
+
+/* Vectors of channels are filled with zeros alone. */
+static void fill(uint8_t *y, const void *value, size_t size, size_t n)
+{
+    if (size > sizeof(struct ms_bytes))
+        memset(y, 0, n * size);
+    else
+        ms_fill(y, value, size, n);
 }
 
 /* One row of the last axis; x NULL: constant all through. */
@@ -121,10 +139,17 @@ static void pad_row(const struct plan *p, uint8_t *y, const uint8_t *x, const vo
     int64_t i = 0;
 
     if (!x) {
-        ms_fill(y, value, size, (size_t)n);
+        fill(y, value, size, (size_t)n);
         return;
     }
     while (i < n) {
+        if (p->mode == 'c' && i != s->lead) { /* up to the middle, or to the end */
+            const int64_t m = i < s->lead ? (s->lead < n ? s->lead : n) - i : n - i;
+
+            fill(y + (size_t)i * size, value, size, (size_t)m);
+            i += m;
+            continue;
+        }
         const int64_t at = place(p->mode, i - s->lead, s->n);
 
         if (i == s->lead && s->n > 0) { /* the middle in one go */
@@ -142,7 +167,8 @@ static void pad_row(const struct plan *p, uint8_t *y, const uint8_t *x, const vo
 static void run(const struct ms_task *t)
 {
     const struct ms_tensor *x = t->in[0];
-    const size_t size = ms_dtype_size(x->dtype);
+    const size_t lanes = x->layout == MS_PLAIN ? 1 : (size_t)x->layout;
+    const size_t size = ms_dtype_size(x->dtype) * lanes;
     const uint64_t zero[2] = {0};
     const void *value = t->n_in > 2 && t->in[2] ? t->in[2]->data : zero;
     struct plan p;
@@ -177,6 +203,37 @@ static void run(const struct ms_task *t)
         pad_row(&p, (uint8_t *)t->out[0]->data + u * row, from, value, size);
     }
 }
+
+/* ---- channel-blocked ---- */
+
+/* Items and channels stay; new places are zero or elements, so that padding stays zero. */
+static unsigned blocked(const struct ms_node *n)
+{
+    const struct ms_value *x = ms_in(n, 0);
+    const struct ms_tensor *pads = ms_in_const(n, 1), *value = ms_in_const(n, 2);
+    const struct ms_tensor *axes = ms_in_const(n, 3);
+
+    if (!ms_blockable(x) || !pads || (ms_in(n, 2) && !value) || (ms_in(n, 3) && !axes))
+        return 0;
+    const size_t count = axes ? ms_tensor_count(axes) : (size_t)x->shape.rank;
+    if (ms_tensor_count(pads) != 2 * count || (value && ms_tensor_f64(value, 0) != 0.0))
+        return 0;
+    for (size_t i = 0; i < count; i++) {
+        int d = (int)i;
+
+        if (axes && !ms_axis(ms_index_at(axes, i), x->shape.rank, &d))
+            return 0;
+        if (d < 2 && (ms_index_at(pads, i) || ms_index_at(pads, count + i)))
+            return 0;
+    }
+    return MS_BLOCKED_OUT | MS_BLOCKED_IN(0);
+}
+
+#define BLOCKED(name_, isa_)                                                                       \
+    {                                                                                              \
+        .name = name_, .dtypes = MS_BIT(F32), .isa = isa_, .blocked = true, .units = units,        \
+        .run = run                                                                                 \
+    }
 
 static ms_code pad_dim(const struct ms_infer *c, int d, int64_t dim, int64_t begin, int64_t end,
                        int64_t *out)
@@ -248,6 +305,9 @@ MS_OP(pad) = {
     .scalars = 1 << 2,
     .attrs = attrs,
     .infer = infer,
-    .kernels = (const struct ms_kernel[]){{"pad", MS_FIXED, MS_ISA_ANY, .units = units, .run = run},
+    .blocked = blocked,
+    .kernels = (const struct ms_kernel[]){BLOCKED("pad_blocked_avx512", MS_ISA_AVX512),
+                                          BLOCKED("pad_blocked_avx2", MS_ISA_AVX2),
+                                          {"pad", MS_FIXED, MS_ISA_ANY, .units = units, .run = run},
                                           {0}},
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* prelu.c - PRelu: x < 0 ? slope x : x, the slope broadcast to x's shape. */
 #include "kernels/act.h"
+#include "kernels/blocked.h"
 #include "kernels/wide.h"
 
 static ms_code infer(struct ms_infer *c)
@@ -97,6 +98,41 @@ static void run_avx2(const struct ms_task *t)
     run_isa(t, MS_ISA_AVX2);
 }
 
+/* ---- channel-blocked ---- */
+
+/* One slope, or one a channel; it keeps zero zero. */
+static unsigned blocked(const struct ms_node *n)
+{
+    const struct ms_value *x = ms_in(n, 0);
+    const struct ms_tensor *s = ms_in_const(n, 1);
+
+    if (!ms_blockable(x) || !s)
+        return 0;
+    const int channel = 1 - (x->shape.rank - s->shape.rank);
+    const size_t count = ms_tensor_count(s);
+    return count == 1 || (channel >= 0 && s->shape.dim[channel] == x->shape.dim[1] &&
+                          count == (size_t)x->shape.dim[1])
+               ? MS_BLOCKED_OUT | MS_BLOCKED_IN(0)
+               : 0;
+}
+
+static void blocks(const struct ms_task *t, const struct ms_blocked_fns *f)
+{
+    const struct ms_tensor *x = t->in[0];
+    const size_t b = f->lanes, px = ms_pixels(x), n = ms_blocks(x);
+    const float *s = t->in[1]->data;
+    float slope[16] = {0};
+
+    for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
+        for (size_t l = 0; l < ms_block_lanes(x, u % n); l++)
+            slope[l] = s[ms_tensor_count(t->in[1]) == 1 ? 0 : u % n * b + l];
+        f->leaky((const float *)x->data + u * px * b, slope, (float *)t->out[0]->data + u * px * b,
+                 px);
+    }
+}
+
+MS_BLOCKED_RUNS(blocks)
+
 MS_OP(prelu) = {
     .name = "PRelu",
     .doc = "x < 0 ? slope x : x",
@@ -107,8 +143,10 @@ MS_OP(prelu) = {
     .in = {MS_FLOATS},
     .traits = MS_ELEMENTWISE | MS_INPLACE,
     .infer = infer,
+    .blocked = blocked,
     .kernels =
         (const struct ms_kernel[]){
+            MS_BLOCKED_KERNELS("prelu", ms_blocked_units, blocks, ),
             {.name = "prelu_avx512",
              .dtypes = MS_BIT(F32),
              .isa = MS_ISA_AVX512,

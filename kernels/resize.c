@@ -9,12 +9,16 @@
  * Coordinates are computed in f32, as the common frameworks do: 3 / 0.6f must be 5 when it is
  * floored. Interpolation is in f32 (f64 for f64); integers are cut towards zero and saturated.
  * Places outside the input repeat its edge; only tf_crop_and_resize gives extrapolation_value
- * there. A unit is an output row. */
+ * there. A unit is an output row.
+ *
+ * On channel-blocked tensors the axis of channels is one of blocks, and an element of a row is a
+ * vector of channels: the same steps with `lanes` floats in place of one. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "kernels/blocked.h"
 #include "kernels/convert.h"
 #include "kernels/copy.h"
 #include "kernels/elementwise.h"
@@ -186,6 +190,8 @@ static void make_place(const struct modes *m, struct axis *x, size_t i)
 struct plan {
     struct modes mode;
     int rank;
+    bool twice;   /* nearest: the last axis is doubled */
+    size_t lanes; /* values of an element: 1, or those of a block of channels */
     struct axis axis[MS_MAX_RANK];
     size_t in_step[MS_MAX_RANK]; /* in rows: strides of the outer axes */
 };
@@ -244,6 +250,11 @@ static size_t most_taps(const struct modes *m, const struct axis *a)
     return m->kind == 'n' ? 1 : 2 * (size_t)half_taps(m, a->n_out ? least : 1.0);
 }
 
+static size_t lanes_of(const struct ms_task *t)
+{
+    return t->out[0]->layout == MS_PLAIN ? 1 : (size_t)t->out[0]->layout;
+}
+
 static size_t scratch(const struct ms_task *t)
 {
     const struct ms_shape *x = &t->in[0]->shape, *y = &t->out[0]->shape;
@@ -258,8 +269,9 @@ static size_t scratch(const struct ms_task *t)
                  ms_align64(a.n_out);
     }
     if (x->rank > 0) /* an input row as found and as added up, and an output row */
-        bytes += ms_align64((size_t)x->dim[x->rank - 1] * sizeof(double)) * 2 +
-                 ms_align64((size_t)y->dim[y->rank - 1] * sizeof(double));
+        bytes += (ms_align64((size_t)x->dim[x->rank - 1] * sizeof(double)) * 2 +
+                  ms_align64((size_t)y->dim[y->rank - 1] * sizeof(double))) *
+                 lanes_of(t);
     return bytes;
 }
 
@@ -322,10 +334,35 @@ static void make_axes(struct plan *p, uint8_t **room)
                 y[i] = (k ? y[i] : (T_)0) + (T_)w[i] * x[at[i]];                                   \
         }                                                                                          \
     }
+/* TAP_ROW for elements of `lanes` floats. */
+#define TAP_LANES(lanes_)                                                                          \
+    MS_VECTORISE static void tap_##lanes_(float *y, const float *x, const struct axis *a)          \
+    {                                                                                              \
+        for (size_t i = 0; i < a->n_out; i++, y += (lanes_)) {                                     \
+            float sum[lanes_] = {0};                                                               \
+            for (int k = 0; k < a->taps; k++) {                                                    \
+                const float w = a->weight[(size_t)k * a->n_out + i];                               \
+                const float *v = x + (size_t)a->index[(size_t)k * a->n_out + i] * (lanes_);        \
+                for (int l = 0; l < (lanes_); l++)                                                 \
+                    sum[l] += w * v[l];                                                            \
+            }                                                                                      \
+            memcpy(y, sum, sizeof sum);                                                            \
+        }                                                                                          \
+    }
+#define PICK_LANES(lanes_)                                                                         \
+    static void pick_##lanes_(float *y, const float *x, const struct axis *a)                      \
+    {                                                                                              \
+        for (size_t i = 0; i < a->n_out; i++)                                                      \
+            memcpy(y + i * (lanes_), x + (size_t)a->index[i] * (lanes_), sizeof *y * (lanes_));    \
+    }
 ADD_ROW(add_f32, float)
 ADD_ROW(add_f64, double)
 TAP_ROW(tap_f32, float)
 TAP_ROW(tap_f64, double)
+TAP_LANES(8)
+TAP_LANES(16)
+PICK_LANES(8)
+PICK_LANES(16)
 
 /* Coordinates of output row u; true if one of them is outside. */
 static bool place_row(const struct plan *p, size_t u, size_t *at)
@@ -376,7 +413,7 @@ static void interpolate_row(const struct ms_task *t, const struct plan *p, const
 {
     const struct ms_tensor *x = t->in[0];
     const struct axis *last = &p->axis[p->rank - 1];
-    const size_t n = last->n_in, bytes = n * ms_dtype_size(x->dtype);
+    const size_t n = last->n_in * p->lanes, bytes = n * ms_dtype_size(x->dtype);
     const bool direct = x->dtype == r->compute;
     void *out = direct ? y : r->result;
     int tap[MS_MAX_RANK] = {0};
@@ -401,32 +438,9 @@ static void interpolate_row(const struct ms_task *t, const struct plan *p, const
     if (r->compute == MS_F64)
         tap_f64(out, r->sum, last);
     else
-        tap_f32(out, r->sum, last);
+        (p->lanes == 16 ? tap_16 : p->lanes == 8 ? tap_8 : tap_f32)(out, r->sum, last);
     if (!direct)
         ms_convert(y, x->dtype, out, r->compute, last->n_out);
-}
-
-#define PICK(type_)                                                                                \
-    do {                                                                                           \
-        type_ *q = y;                                                                              \
-        const type_ *x = row;                                                                      \
-        for (size_t i = 0; i < last->n_out; i++)                                                   \
-            q[i] = x[last->index[i]];                                                              \
-    } while (0)
-
-static void pick_row(const struct ms_task *t, const struct plan *p, const size_t *at, void *y)
-{
-    const struct axis *last = &p->axis[p->rank - 1];
-    const size_t size = ms_dtype_size(t->in[0]->dtype);
-    const int none[MS_MAX_RANK] = {0};
-    float w;
-    const void *row =
-        (const uint8_t *)t->in[0]->data + tap_row(p, at, none, &w) * last->n_in * size;
-
-    if (stays(&p->mode, last))
-        memcpy(y, row, last->n_out * size);
-    else
-        MS_BY_SIZE(size, PICK);
 }
 
 static void extrapolate(const struct ms_task *t, const struct axis *a, bool all, void *y)
@@ -440,38 +454,155 @@ static void extrapolate(const struct ms_task *t, const struct axis *a, bool all,
             ms_convert((uint8_t *)y + i * size, type, &value, MS_F64, 1);
 }
 
+#define PICK(type_)                                                                                \
+    do {                                                                                           \
+        type_ *q = y;                                                                              \
+        const type_ *x = row;                                                                      \
+        for (size_t i = 0; i < last->n_out; i++)                                                   \
+            q[i] = x[last->index[i]];                                                              \
+    } while (0)
+
+/* y[2 i] = y[2 i + 1] = x[i] */
+MS_VECTORISE static void double_row(ms_raw32 *restrict y, const ms_raw32 *restrict x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        y[2 * i] = x[i];
+        y[2 * i + 1] = x[i];
+    }
+}
+
+/* Every element of a row goes to two neighbours, as when images are doubled. */
+static bool doubles(const struct axis *a)
+{
+    bool twice = a->n_out == 2 * a->n_in;
+
+    for (size_t i = 0; twice && i < a->n_out; i++)
+        twice = (size_t)a->index[i] == i / 2;
+    return twice;
+}
+
+/* A row of the input, its last axis as the output wants it. */
+static void pick_row(const struct ms_task *t, const struct plan *p, const void *row, void *y)
+{
+    const struct axis *last = &p->axis[p->rank - 1];
+    const size_t size = ms_dtype_size(t->in[0]->dtype);
+
+    if (stays(&p->mode, last))
+        memcpy(y, row, last->n_out * p->lanes * size);
+    else if (p->lanes > 1)
+        (p->lanes == 16 ? pick_16 : pick_8)(y, row, last);
+    else if (p->twice && size == 4)
+        double_row(y, row, last->n_in);
+    else
+        MS_BY_SIZE(size, PICK);
+}
+
+/* Nearest: rows picked from input rows; one that is the same as the row before is copied. */
+static void pick_rows(const struct ms_task *t, struct plan *p)
+{
+    const struct axis *last = &p->axis[p->rank - 1];
+    const size_t size = ms_dtype_size(t->in[0]->dtype) * p->lanes, bytes = last->n_out * size;
+    const int none[MS_MAX_RANK] = {0};
+    const uint8_t *before = NULL;
+
+    p->twice = doubles(last);
+    for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
+        uint8_t *to = (uint8_t *)t->out[0]->data + u * bytes;
+        size_t at[MS_MAX_RANK];
+        const bool outside = place_row(p, u, at);
+        float w;
+        const uint8_t *row =
+            (const uint8_t *)t->in[0]->data + tap_row(p, at, none, &w) * last->n_in * size;
+
+        if (row == before && !last->outside)
+            memcpy(to, to - bytes, bytes);
+        else
+            pick_row(t, p, row, to);
+        before = row;
+        if (last->outside)
+            extrapolate(t, last, outside, to);
+    }
+}
+
 static size_t units(const struct ms_task *t)
 {
-    return ms_shape_span(&t->out[0]->shape, 0, t->out[0]->shape.rank - 1);
+    const struct ms_tensor *y = t->out[0];
+
+    if (y->layout != MS_PLAIN)
+        return (size_t)y->shape.dim[0] * ms_blocks(y) *
+               ms_shape_span(&y->shape, 2, y->shape.rank - 1);
+    return ms_shape_span(&y->shape, 0, y->shape.rank - 1);
+}
+
+static void interpolate_rows(const struct ms_task *t, const struct plan *p, uint8_t *room)
+{
+    const struct axis *last = &p->axis[p->rank - 1];
+    const enum ms_dtype type = t->out[0]->dtype;
+    const size_t bytes = last->n_out * p->lanes * ms_dtype_size(type);
+    struct rows r = {.compute = type == MS_F64 ? MS_F64 : MS_F32};
+
+    r.found = carve(&room, last->n_in * p->lanes * sizeof(double));
+    r.sum = carve(&room, last->n_in * p->lanes * sizeof(double));
+    r.result = room;
+    for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
+        uint8_t *to = (uint8_t *)t->out[0]->data + u * bytes;
+        size_t at[MS_MAX_RANK];
+        const bool outside = place_row(p, u, at);
+
+        interpolate_row(t, p, &r, at, to);
+        if (last->outside)
+            extrapolate(t, last, outside, to);
+    }
 }
 
 static void run(const struct ms_task *t)
 {
     const struct ms_tensor *y = t->out[0];
-    struct plan p = {.mode = modes_of(t->node), .rank = y->shape.rank};
-    struct rows r = {.compute = y->dtype == MS_F64 ? MS_F64 : MS_F32};
+    struct plan p = {.mode = modes_of(t->node), .rank = y->shape.rank, .lanes = lanes_of(t)};
     uint8_t *room = t->scratch;
 
     if (ms_tensor_count(y) == 0 || !find_scales(t, &p))
         return;
+    if (p.lanes > 1)
+        p.axis[1].n_in = p.axis[1].n_out = ms_blocks(y);
     make_axes(&p, &room);
-    const struct axis *last = &p.axis[p.rank - 1];
-    r.found = carve(&room, last->n_in * sizeof(double));
-    r.sum = carve(&room, last->n_in * sizeof(double));
-    r.result = room;
-    const size_t bytes = last->n_out * ms_dtype_size(y->dtype);
-    for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
-        uint8_t *to = (uint8_t *)y->data + u * bytes;
-        size_t at[MS_MAX_RANK];
-        const bool outside = place_row(&p, u, at);
+    if (p.mode.kind == 'n')
+        pick_rows(t, &p);
+    else
+        interpolate_rows(t, &p, room);
+}
 
-        if (p.mode.kind == 'n')
-            pick_row(t, &p, at, to);
-        else
-            interpolate_row(t, &p, &r, at, to);
-        if (last->outside)
-            extrapolate(t, last, outside, to);
-    }
+/* ---- channel-blocked ---- */
+
+/* Items and channels stay, whatever the sizes will be. */
+static bool space_alone(const struct ms_node *n)
+{
+    const struct ms_attr *axes = ms_attr_get(n, "axes");
+    const struct ms_shape *x = &ms_in(n, 0)->shape, *y = &n->out[0]->shape;
+    const struct ms_tensor *scales = ms_in_const(n, SCALES), *sizes = ms_in_const(n, SIZES);
+    int d;
+
+    for (int i = 0; axes && i < axes->n; i++)
+        if (!ms_axis(axes->ints[i], x->rank, &d) || d < 2)
+            return false;
+    if (axes)
+        return true;
+    if (scales && ms_tensor_count(scales) == (size_t)x->rank)
+        return ms_tensor_f64(scales, 0) == 1.0 && ms_tensor_f64(scales, 1) == 1.0;
+    if (!ms_in(n, SIZES) || strcmp(ms_attr_str(n, "keep_aspect_ratio_policy"), "stretch") != 0)
+        return false;
+    if (sizes && ms_tensor_count(sizes) == (size_t)x->rank)
+        return ms_index_at(sizes, 0) == x->dim[0] && ms_index_at(sizes, 1) == x->dim[1];
+    return y->rank == x->rank && y->dim[0] == x->dim[0] && y->dim[1] == x->dim[1];
+}
+
+static unsigned blocked(const struct ms_node *n)
+{
+    return ms_blockable(ms_in(n, 0)) && space_alone(n) &&
+                   strcmp(ms_attr_str(n, "coordinate_transformation_mode"), "tf_crop_and_resize") !=
+                       0
+               ? MS_BLOCKED_OUT | MS_BLOCKED_IN(0)
+               : 0;
 }
 
 /* ---- shapes ---- */
@@ -622,6 +753,12 @@ static const struct ms_attr_spec attrs[] = {
     {0},
 };
 
+#define BLOCKED(name_, isa_)                                                                       \
+    {                                                                                              \
+        .name = name_, .dtypes = MS_BIT(F32), .isa = isa_, .blocked = true, .units = units,        \
+        .scratch = scratch, .run = run                                                             \
+    }
+
 MS_OP(resize) = {
     .name = "Resize",
     .doc = "dims made larger or smaller by interpolation",
@@ -634,7 +771,10 @@ MS_OP(resize) = {
     .check = check,
     .infer = infer,
     .cost = cost,
-    .kernels = (const struct ms_kernel[]){{"resize", MS_NUMERIC, MS_ISA_ANY, .units = units,
+    .blocked = blocked,
+    .kernels = (const struct ms_kernel[]){BLOCKED("resize_blocked_avx512", MS_ISA_AVX512),
+                                          BLOCKED("resize_blocked_avx2", MS_ISA_AVX2),
+                                          {"resize", MS_NUMERIC, MS_ISA_ANY, .units = units,
                                            .scratch = scratch, .run = run},
                                           {0}},
 };

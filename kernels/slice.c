@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "kernels/blocked.h"
 #include "kernels/copy.h"
 #include "kernels/facts.h"
 
@@ -106,6 +107,96 @@ static void run(const struct ms_task *t)
     ms_strided_run(t, &s);
 }
 
+/* ---- channel-blocked ---- */
+
+/* Channels may be cut, or the space around them, or neither on a dim that both do; a cut of
+ * channels lies between the widest blocks where space is cut as well. All operands are constants.
+ */
+static unsigned blocked(const struct ms_node *n)
+{
+    const struct ms_value *x = ms_in(n, 0);
+    const struct ms_tensor *start = ms_in_const(n, 1), *end = ms_in_const(n, 2);
+    const struct ms_tensor *axes = ms_in_const(n, 3), *steps = ms_in_const(n, 4);
+    bool space = false, whole = true;
+
+    if (!ms_blockable(x) || !start || !end || (ms_in(n, 3) && !axes) || (ms_in(n, 4) && !steps))
+        return 0;
+    const size_t count = ms_tensor_count(start);
+    if (ms_tensor_count(end) != count || (axes && ms_tensor_count(axes) != count) ||
+        (steps && ms_tensor_count(steps) != count) || count > (size_t)x->shape.rank)
+        return 0;
+    for (size_t i = 0; i < count; i++) {
+        int d = (int)i;
+
+        if (axes && !ms_axis(ms_index_at(axes, i), x->shape.rank, &d))
+            return 0;
+        if (d != 1) {
+            space = true;
+            continue;
+        }
+        const int64_t step = steps ? ms_index_at(steps, i) : 1, c = x->shape.dim[1];
+        const struct cut k =
+            resolve(c, ms_index_at(start, i), ms_index_at(end, i), step ? step : 1);
+        if (step != 1 || k.n < 1)
+            return 0;
+        whole = k.start % MS_BLOCKED_LAYOUT == 0 &&
+                (k.n % MS_BLOCKED_LAYOUT == 0 || k.start + k.n == c);
+    }
+    return whole || !space ? MS_BLOCKED_OUT | MS_BLOCKED_IN(0) : 0;
+}
+
+/* Channels alone are cut. */
+static void cut_channels(const struct ms_task *t, const struct ms_blocked_fns *f, size_t from)
+{
+    const struct ms_tensor *y = t->out[0];
+    const size_t n = ms_blocks(y), each = ms_pixels(y) * f->lanes;
+
+    for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++)
+        ms_block_of_channels(f, t->in[0], u / n, from + u % n * f->lanes, ms_block_lanes(y, u % n),
+                             (float *)y->data + u * each);
+}
+
+/* Units are blocks. */
+static void blocks(const struct ms_task *t, const struct ms_blocked_fns *f)
+{
+    const struct ms_tensor *x = t->in[0], *y = t->out[0];
+    const int rank = x->shape.rank;
+    struct ms_strided s = {.size = sizeof(float), .rank = rank + 1, .src = x->data};
+    ptrdiff_t stride = (ptrdiff_t)f->lanes;
+    struct cut cut[MS_MAX_RANK];
+    bool same = true;
+
+    if (!read_cuts(t, cut) || ms_tensor_count(y) == 0)
+        return;
+    s.dim[rank] = f->lanes;
+    s.stride[rank] = 1;
+    const size_t from = (size_t)cut[1].start;
+    cut[1].start /= (int64_t)f->lanes;
+    for (int d = rank - 1; d >= 0; d--) {
+        const ptrdiff_t begin = cut[d].n > 0 ? cut[d].start * stride : 0;
+        s.dim[d] = d == 1 ? ms_blocks(y) : (size_t)cut[d].n;
+        s.stride[d] = d != 1 && cut[d].n > 1 ? stride * cut[d].step : stride;
+        s.src = (const float *)s.src + begin;
+        stride *= d == 1 ? (ptrdiff_t)ms_blocks(x) : (ptrdiff_t)x->shape.dim[d];
+        same = same && (d == 1 || (cut[d].n == x->shape.dim[d] && cut[d].step == 1));
+        if (cut[d].n != y->shape.dim[d]) {
+            ms_task_fail(t, MS_INVALID_ARGUMENT,
+                         "starts and ends are not those the shape came from");
+            return;
+        }
+    }
+    if (same) {
+        cut_channels(t, f, from);
+        return;
+    }
+    const size_t each = ms_pixels(y) * f->lanes;
+    ms_strided_merge(&s);
+    for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++)
+        ms_strided_copy(&s, y->data, u * each, (u + 1) * each);
+}
+
+MS_BLOCKED_RUNS(blocks)
+
 /* The dim after one cut, of which parts may be symbols. */
 static int64_t cut_dim(struct ms_infer *c, int64_t dim, int64_t start, int64_t end, int64_t step)
 {
@@ -201,7 +292,9 @@ MS_OP(slice) = {
     .max_out = 1,
     .in = {TYPES, MS_INDEX_TYPES, MS_INDEX_TYPES, MS_INDEX_TYPES, MS_INDEX_TYPES},
     .infer = infer,
-    .kernels = (const struct ms_kernel[]){{"slice", TYPES, MS_ISA_ANY, .units = ms_units_elements,
+    .blocked = blocked,
+    .kernels = (const struct ms_kernel[]){MS_BLOCKED_KERNELS("slice", ms_blocked_units, blocks, ),
+                                          {"slice", TYPES, MS_ISA_ANY, .units = ms_units_elements,
                                            .run = run},
                                           {0}},
 };

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "kernels/blocked.h"
 #include "kernels/copy.h"
 #include "kernels/facts.h"
 
@@ -59,6 +60,52 @@ static void run(const struct ms_task *t)
         }
     }
 }
+
+/* ---- channel-blocked ---- */
+
+/* Channels are cut, and it is known where. */
+static unsigned blocked(const struct ms_node *n)
+{
+    const struct ms_value *x = ms_in(n, 0);
+    const struct ms_tensor *part = ms_in_const(n, 1);
+    int axis;
+
+    if (!ms_blockable(x) || !ms_axis(ms_attr_int(n, "axis"), x->shape.rank, &axis) || axis != 1)
+        return 0;
+    if (!ms_in(n, 1)) { /* equal parts, none of them empty */
+        const int64_t c = x->shape.dim[1], each = (c + n->n_out - 1) / n->n_out;
+        return each * (n->n_out - 1) < c ? MS_BLOCKED_OUT | MS_BLOCKED_IN(0) : 0;
+    }
+    if (!part || ms_tensor_count(part) != (size_t)n->n_out)
+        return 0;
+    for (int i = 0; i < n->n_out; i++)
+        if (ms_index_at(part, (size_t)i) < 1)
+            return 0;
+    return MS_BLOCKED_OUT | MS_BLOCKED_IN(0);
+}
+
+static size_t item_units(const struct ms_task *t)
+{
+    return (size_t)t->in[0]->shape.dim[0];
+}
+
+/* Items. Inference has checked the sizes, which are constants. */
+static void blocks(const struct ms_task *t, const struct ms_blocked_fns *f)
+{
+    const struct ms_tensor *x = t->in[0];
+    const size_t b = f->lanes, px = ms_pixels(x);
+
+    for (size_t n = t->first; n < t->last && !ms_task_stopped(t); n++)
+        for (size_t k = 0, c = 0, part; k < (size_t)t->n_out; k++, c += part) {
+            const struct ms_tensor *y = t->out[k];
+            part = part_of(t, (int)k, (size_t)x->shape.dim[1]);
+            for (size_t i = 0; y && i < ms_blocks(y); i++)
+                ms_block_of_channels(f, x, n, c + i * b, ms_block_lanes(y, i),
+                                     (float *)y->data + (n * ms_blocks(y) + i) * px * b);
+        }
+}
+
+MS_BLOCKED_RUNS(blocks)
 
 /* The sizes along the axis; false if they cannot be told. */
 static ms_code sizes(const struct ms_infer *c, int64_t total, int64_t *part, bool *known)
@@ -155,6 +202,8 @@ MS_OP(split) = {
     .in = {TYPES, MS_BIT(I64)},
     .attrs = attrs,
     .infer = infer,
-    .kernels = (const struct ms_kernel[]){{"split", TYPES, MS_ISA_ANY, .units = units, .run = run},
+    .blocked = blocked,
+    .kernels = (const struct ms_kernel[]){MS_BLOCKED_KERNELS("split", item_units, blocks, ),
+                                          {"split", TYPES, MS_ISA_ANY, .units = units, .run = run},
                                           {0}},
 };

@@ -89,8 +89,43 @@ static void gen_split(struct kt_case *c)
 {
     struct ms_shape s = some_shape(c, 1, 4);
 
+    if (kt_flip(c) && s.rank > 2) { /* channels, for the blocked form */
+        s.dim[1] = kt_int(c, 3, 70);
+        kt_in(c, data(c, MS_BIT(F32), &s), KT_VALUE);
+        ms_attr_set_int(c->node, "axis", 1);
+        return;
+    }
     kt_in(c, data(c, MS_FIXED, &s), KT_VALUE);
     in_axis(c, s.rank);
+}
+
+/* Cuts of channels, and perhaps of space, that the blocked form has. */
+static void gen_slice_blocked(struct kt_case *c)
+{
+    struct ms_shape s = kt_shape(c, (int)kt_int(c, 3, 5), 1, 7);
+    const bool space = kt_flip(c);
+    const int n = space ? s.rank : 2;
+    int64_t start[MS_MAX_RANK], end[MS_MAX_RANK], axis[MS_MAX_RANK], step[MS_MAX_RANK];
+
+    s.dim[1] = kt_int(c, 2, 70);
+    for (int i = 0; i < n; i++) {
+        axis[i] = i;
+        step[i] = i > 1 && kt_flip(c) ? -1 : i > 1 ? kt_int(c, 1, 2) : 1;
+        start[i] = i == 0 || kt_flip(c) ? 0 : kt_int(c, 0, s.dim[i] / 2);
+        end[i] = kt_flip(c) || i == 0 ? INT64_MAX : kt_int(c, s.dim[i] / 2 + 1, s.dim[i]);
+        if (step[i] < 0) {
+            start[i] = INT64_MAX;
+            end[i] = INT64_MIN + 1;
+        }
+    }
+    if (space)
+        start[1] = s.dim[1] > 20 && kt_flip(c) ? 16 : 0,
+        end[1] = kt_flip(c) ? INT64_MAX : start[1] + 16;
+    kt_in(c, data(c, MS_BIT(F32), &s), KT_VALUE);
+    in_ints(c, start + !space, n - !space);
+    in_ints(c, end + !space, n - !space);
+    in_ints(c, axis + !space, n - !space);
+    in_ints(c, step + !space, n - !space);
 }
 
 static void gen_slice(struct kt_case *c)
@@ -99,6 +134,10 @@ static void gen_slice(struct kt_case *c)
     int64_t start[MS_MAX_RANK], end[MS_MAX_RANK], axis[MS_MAX_RANK], step[MS_MAX_RANK];
     const int n = (int)kt_int(c, 1, s.rank);
 
+    if (kt_flip(c)) {
+        gen_slice_blocked(c);
+        return;
+    }
     kt_in(c, data(c, MS_FIXED, &s), KT_VALUE);
     for (int i = 0; i < n; i++) {
         axis[i] = kt_flip(c) ? i : i - s.rank;
@@ -203,15 +242,18 @@ static void gen_pad(struct kt_case *c)
 {
     static const char *const modes[] = {"constant", "reflect", "edge", "wrap", "symmetric"};
     struct ms_shape s = some_shape(c, 1, 4);
+    const bool image = s.rank > 2 && kt_flip(c); /* only space is padded: there is a blocked form */
     int64_t pads[2 * MS_MAX_RANK];
-    struct ms_tensor *x = data(c, MS_FIXED, &s);
 
+    if (image)
+        s.dim[1] = kt_int(c, 1, 40);
+    struct ms_tensor *x = data(c, image ? MS_BIT(F32) : MS_FIXED, &s);
     kt_in(c, x, KT_VALUE);
     for (int i = 0; i < 2 * s.rank; i++)
-        pads[i] = kt_flip(c) ? 0 : kt_int(c, -1, 6);
+        pads[i] = kt_flip(c) || (image && i % s.rank < 2) ? 0 : kt_int(c, -1, 6);
     in_ints(c, pads, 2 * s.rank);
     if (kt_flip(c))
-        kt_in(c, kt_scalar(x->dtype, 1), KT_CONST);
+        kt_in(c, kt_scalar(x->dtype, image ? 0 : 1), KT_CONST);
     ms_attr_set_str(c->node, "mode", modes[kt_int(c, 0, 4)]);
 }
 
@@ -301,14 +343,19 @@ static void gen_resize(struct kt_case *c)
                                          "asymmetric",         "tf_half_pixel_for_nn"};
     static const char *const nearest[] = {"round_prefer_floor", "round_prefer_ceil", "floor",
                                           "ceil"};
-    struct ms_shape s = kt_shape(c, (int)kt_int(c, 1, 4), 1, 12);
+    const bool image = kt_flip(c); /* items and channels stay: there is a blocked form */
+    struct ms_shape s = kt_shape(c, image ? (int)kt_int(c, 3, 5) : (int)kt_int(c, 1, 4), 1, 12);
     int64_t size[MS_MAX_RANK];
 
-    kt_in(c, data(c, MS_NUMERIC, &s), KT_VALUE);
+    if (image)
+        s.dim[1] = kt_int(c, 1, 40);
+    kt_in(c, data(c, image ? MS_BIT(F32) : MS_NUMERIC, &s), KT_VALUE);
     kt_in(c, NULL, KT_VALUE);
     kt_in(c, NULL, KT_VALUE);
     for (int d = 0; d < s.rank; d++)
-        size[d] = kt_flip(c) ? s.dim[d] : kt_int(c, 1, 30);
+        size[d] = kt_flip(c) || (image && d < 2) ? s.dim[d] : kt_int(c, 1, 30);
+    if (image && kt_flip(c))
+        size[s.rank - 1] = 2 * s.dim[s.rank - 1];
     in_ints(c, size, s.rank);
     ms_attr_set_str(c->node, "mode", modes[kt_int(c, 0, 2)]);
     ms_attr_set_str(c->node, "coordinate_transformation_mode", coords[kt_int(c, 0, 5)]);

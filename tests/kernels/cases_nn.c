@@ -476,6 +476,9 @@ static void gen_prelu(struct kt_case *c)
     for (int d = 0; d < s.rank; d++)
         if (kt_flip(c))
             s.dim[d] = 1;
+    if (x.rank > 2 && kt_flip(c)) /* one a channel */
+        for (int d = 0; d < s.rank; d++)
+            s.dim[d] = d == 1 - drop ? x.dim[1] : 1;
     kt_in(c, kt_random(c, t, &x, -3, 3), KT_VALUE);
     kt_in(c, kt_random(c, t, &s, -1, 1), KT_CONST);
 }
