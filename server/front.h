@@ -40,8 +40,6 @@ struct ms_front_protocol {
      * polls readable when there is. NULL: the server has threads of its own. */
     bool (*run)(void *owner);
     int (*run_fd)(void *owner);
-    /* The server's threads carry the front (ms_front_carry): none is made. */
-    bool carries;
     /* Stops the server, so that its last bytes can leave. NULL: it has been stopped before. */
     void (*end)(void *owner);
 };
@@ -52,24 +50,6 @@ struct ms_front;
  * runs. */
 ms_code ms_front_start(struct ms_server *srv, const struct ms_front_protocol *protocol, void *owner,
                        const int *listening, int n, struct ms_front **out, struct ms_err *err);
-/* ---- a front that is carried ---- */
-
-struct epoll_event;
-/* The server waits on this descriptor of its own. False: the front has a thread already. */
-bool ms_front_adopt(struct ms_front *f, int epoll);
-/* What a thread of the server does in place of epoll_wait(epoll, e, max, timeout): waits for its
- * own events, and goes the front's rounds meanwhile. *n: how many there are; none may also mean
- * that it came back early. False: the front has ended, and must not be carried again. */
-bool ms_front_carry(struct ms_front *f, int epoll, struct epoll_event *e, int max, int timeout,
-                    int *n);
-/* The last touch of a front that has ended. */
-void ms_front_left(struct ms_front *f);
-/* f is carried by whoever waits, by epoll_wait, on what the calling thread waits on next; one front
- * a process. epoll_wait.c */
-void ms_front_take_up(struct ms_front *f);
-/* After the carrier was started: gives the front a thread if none has taken it up. */
-ms_code ms_front_settle(struct ms_front *f, struct ms_err *err);
-
 /* From any thread: the server that runs on the front's has something to do that no descriptor
  * tells.
  */

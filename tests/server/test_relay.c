@@ -261,91 +261,6 @@ START_TEST(server_on_the_fronts_thread)
 }
 END_TEST
 
-/* ---- a server whose thread carries the front ---- */
-
-struct waiter {
-    struct ms_front *front;
-    int epoll;
-    atomic_int fd;
-};
-
-static bool waiter_attach(void *owner, int fd, const struct sockaddr *peer, socklen_t len)
-{
-    struct waiter *w = owner;
-    struct epoll_event all = {.events = EPOLLIN, .data.fd = fd};
-
-    (void)peer;
-    (void)len;
-    atomic_store(&w->fd, fd);
-    return epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &all) == 0;
-}
-
-/* Knows of no front: waits on its own descriptor, and answers. Ends when that says so. */
-static void *waiter_main(void *arg)
-{
-    struct waiter *w = arg;
-    struct epoll_event e;
-    char text[16];
-
-    if (w->front)
-        ms_front_take_up(w->front);
-    for (;;) {
-        if (epoll_wait(w->epoll, &e, 1, -1) < 1)
-            continue;
-        ssize_t n = recv(e.data.fd, text, sizeof text, MSG_DONTWAIT);
-        if (n <= 0)
-            return NULL;
-        ck_assert_int_eq(send(e.data.fd, text, (size_t)n, MSG_NOSIGNAL), n);
-    }
-}
-
-static void carried(bool takes_up)
-{
-    struct ms_front_protocol within = plain;
-    struct waiter w = {.epoll = epoll_create1(EPOLL_CLOEXEC), .fd = -1};
-    struct scene s;
-    struct ms_err err = {0};
-    pthread_t t;
-    char got[6] = "";
-
-    within.attach = waiter_attach;
-    within.carries = true;
-    begin(&s, &within, &w);
-    w.front = takes_up ? s.front : NULL;
-    ck_assert_int_eq(pthread_create(&t, NULL, waiter_main, &w), 0);
-    ck_assert_int_eq(ms_front_settle(s.front, &err), MS_OK);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(connect(fd, (struct sockaddr *)&s.at, sizeof s.at), 0);
-    for (int i = 0; i < 100; i++) {
-        ck_assert_int_eq(send(fd, "hello", 5, MSG_NOSIGNAL), 5);
-        ck_assert_int_eq(recv(fd, got, 5, MSG_WAITALL), 5);
-        ck_assert_str_eq(got, "hello");
-    }
-    ms_front_quiesce(s.front);
-    ck_assert_int_eq(send(atomic_load(&w.fd), "bye", 3, MSG_NOSIGNAL), 3);
-    ms_front_stop(s.front);
-    ck_assert_int_eq(recv(fd, got, 3, MSG_WAITALL), 3);
-    ck_assert_int_eq(memcmp(got, "bye", 3), 0);
-    pthread_join(t, NULL); /* it has been told of the end, and waits by itself again */
-    close(fd);
-    close(atomic_load(&w.fd));
-    close(w.epoll);
-    ms_server_done(&s.srv);
-}
-
-START_TEST(carried_by_the_server)
-{
-    carried(true);
-    carried(true); /* and again, in the same process */
-}
-END_TEST
-
-START_TEST(not_taken_up)
-{
-    carried(false);
-}
-END_TEST
-
 Suite *suite_relay(void)
 {
     Suite *s = suite_create("relay");
@@ -354,8 +269,6 @@ Suite *suite_relay(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, sockets_open_in_a_child);
     tcase_add_test(t, server_on_the_fronts_thread);
-    tcase_add_test(t, carried_by_the_server);
-    tcase_add_test(t, not_taken_up);
     suite_add_tcase(s, t);
     return s;
 }
