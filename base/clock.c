@@ -2,6 +2,7 @@
 /* clock.c - time in nanoseconds. */
 #include "base/clock.h"
 
+#include <sys/resource.h>
 #include <time.h>
 
 static int64_t read_clock(clockid_t id)
@@ -25,4 +26,11 @@ int64_t ms_wall(void)
 int64_t ms_cpu_time(void)
 {
     return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
+long ms_sleeps(void)
+{
+    struct rusage u;
+
+    return getrusage(RUSAGE_THREAD, &u) == 0 ? u.ru_nvcsw : 0;
 }

@@ -14,5 +14,6 @@
 int64_t ms_now(void);      /* monotonic, ns */
 int64_t ms_wall(void);     /* since 1970, ns */
 int64_t ms_cpu_time(void); /* of the calling thread, ns */
+long ms_sleeps(void);      /* how often the calling thread has waited for something */
 
 #endif

@@ -44,6 +44,7 @@ struct ms_request {
     bool binary_default; /* REST: outputs without a wish are binary */
     int64_t deadline;    /* monotonic ns; MS_NEVER = none */
     uint64_t priority;
+    int64_t here; /* ns that the submitting thread may be kept for the run itself; 0: not at all */
 
     /* out */
     struct ms_req_result *out; /* array in the call's arena, made by the runtime */

@@ -432,6 +432,7 @@ struct call {
     struct plan p;
     struct ms_conv_tiling m;
     struct ms_act act;
+    struct ms_conv_panel panel;
     enum ms_isa isa;
     bool clean; /* padding lanes have to be zeroed after the activation */
 };
@@ -449,12 +450,19 @@ static void finish(const struct call *c, const struct group *g, float *y, size_t
     }
 }
 
-/* `n` neighbouring output pixels, cut evenly into tiles. */
-static void run_row(const struct call *c, const struct group *g, const float *x, size_t n,
+static size_t tiles_of(const struct call *c, const struct group *g, size_t pixels)
+{
+    size_t max = ms_conv_tile_max(c->isa, g->lanes);
+
+    return (pixels + max - 1) / max;
+}
+
+/* Row r of a band: `n` neighbouring output pixels, cut evenly into tiles. */
+static void run_row(struct call *c, const struct group *g, const float *x, size_t r, size_t n,
                     const float *res, float *y)
 {
     const struct plan *p = &c->p;
-    size_t max = ms_conv_tile_max(c->isa, g->lanes), tiles = (n + max - 1) / max, done = 0;
+    size_t tiles = tiles_of(c, g, n), done = 0;
     size_t each = n / tiles, more = n % tiles; /* the first ones do a pixel more */
     const float *w = p->s->w + g->weight, *bias = p->s->bias + g->channel;
     ms_conv_tile_fn fn = ms_conv_tile(c->isa, g->lanes, more ? each + 1 : each, p->plain);
@@ -462,6 +470,7 @@ static void run_row(const struct call *c, const struct group *g, const float *x,
     for (size_t i = 0; i < tiles; i++) {
         if (i && i == more)
             fn = ms_conv_tile(c->isa, g->lanes, each, p->plain);
+        ms_conv_look_ahead(&c->m, &c->panel, r * tiles + i);
         fn(&c->m, &g->reach, x + done * p->px, w, bias, res ? res + done * p->vl : NULL,
            y + done * p->vl);
         done += each + (i < more);
@@ -473,12 +482,39 @@ static void run_row(const struct call *c, const struct group *g, const float *x,
         memset(y + i * p->vl + g->lanes, 0, (p->vl - end % p->vl) * sizeof *y);
 }
 
-static void run_group(const struct call *c, size_t n, size_t oh, const struct group *g,
+static size_t panel_floats(const struct plan *p, const struct group *g)
+{
+    size_t channels =
+        p->plain ? p->planes : (g->reach.blocks - 1) * p->vl - g->reach.first + g->reach.last;
+
+    return channels * (size_t)p->c.taps * g->lanes;
+}
+
+/* The weights of unit u and of the one after it. The two and the band should have room in L2. */
+static void open_panel(struct call *c, const struct ms_task *t, size_t u, size_t rows, size_t row)
+{
+    const struct state *s = c->p.s;
+    const struct group *g = &s->group[u % s->groups], *next = &s->group[(u + 1) % s->groups];
+    const float *w = s->w + g->weight;
+    const size_t floats = panel_floats(&c->p, g), band = c->p.copies ? c->p.plane * c->p.planes : 0;
+    const bool more = u + 1 < t->last && (2 * floats + band) * sizeof(float) <= l2_bytes();
+
+    c->panel = (struct ms_conv_panel){.w = w,
+                                      .next = more ? s->w + next->weight : NULL,
+                                      .floats = floats,
+                                      .lanes = g->lanes,
+                                      .fetched = c->panel.next == w};
+    ms_conv_panel_share(&c->panel, rows * tiles_of(c, g, row));
+}
+
+static void run_group(struct call *c, const struct ms_task *t, size_t u, size_t oh,
                       const float *band)
 {
+    const struct group *g = &c->p.s->group[u % c->p.s->groups];
     const struct plan *p = &c->p;
     size_t rows = (size_t)p->c.w.out[1] - oh, ow = (size_t)p->c.w.out[2];
     size_t blocks = ((size_t)p->c.oc + p->vl - 1) / p->vl, block = g->channel / p->vl;
+    size_t n = u / p->s->groups / p->bands;
     size_t at = ((n * blocks + block) * (size_t)p->c.out_px + oh * ow) * p->vl + g->channel % p->vl;
     const float *res = p->c.res ? (const float *)p->c.res + at : NULL;
     float *y = (float *)p->c.y + at;
@@ -490,8 +526,9 @@ static void run_group(const struct call *c, size_t n, size_t oh, const struct gr
         ow *= rows;
         rows = 1;
     }
+    open_panel(c, t, u, rows, ow);
     for (size_t r = 0; r < rows; r++) {
-        run_row(c, g, band, ow, res, y);
+        run_row(c, g, band, r, ow, res, y);
         band += p->step * p->phases * p->pitch * p->px;
         res = res ? res + ow * p->vl : NULL;
         y += ow * p->vl;
@@ -527,7 +564,7 @@ static void run(const struct ms_task *t, enum ms_isa isa)
         have = nb;
         if (!p->copies)
             x += oh * p->step * (size_t)p->c.w.in[2] * p->px;
-        run_group(&c, n, oh, &p->s->group[u % p->s->groups], p->copies ? band : x);
+        run_group(&c, t, u, oh, p->copies ? band : x);
     }
 }
 

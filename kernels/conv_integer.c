@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* conv_integer.c - ConvInteger: convolution of 8-bit tensors less their zero points, in i32 that
  * wraps around. Padding counts as the zero point, so it adds nothing. */
+#include "kernels/conv_integer.h"
+
 #include "kernels/conv.h"
+#include "kernels/matmul_integer.h"
 #include "kernels/quant.h"
 
 static const struct ms_attr_spec attrs[] = {
@@ -91,6 +94,21 @@ static void run(const struct ms_task *t)
 
 #define BYTES (MS_BIT(I8) | MS_BIT(U8))
 
+static double cost(const struct ms_node *n, const struct ms_fact *in, const struct ms_fact *out)
+{
+    const struct ms_shape *w = &in[1].shape, *y = &out[0].shape;
+
+    (void)n;
+    return 2.0 * (double)ms_shape_span(w, 1, w->rank) * (double)ms_shape_span(y, 0, y->rank);
+}
+
+#define PACKED(isa_, s_, ...)                                                                      \
+    {                                                                                              \
+        .name = "conv_integer_" #s_, .dtypes = BYTES, .isa = isa_,                                 \
+        .prepare = ms_conv_integer_prepare_##s_, .units = ms_conv_integer_units,                   \
+        .scratch = ms_conv_integer_scratch_##s_, .run = ms_conv_integer_##s_, __VA_ARGS__          \
+    }
+
 MS_OP(conv_integer) = {
     .name = "ConvInteger",
     .doc = "convolution of 8-bit tensors less their zero points",
@@ -101,8 +119,12 @@ MS_OP(conv_integer) = {
     .in = {BYTES},
     .attrs = attrs,
     .infer = infer,
+    .cost = cost,
     .kernels =
         (const struct ms_kernel[]){
+            PACKED(MS_ISA_AVX512, vnni, .applicable = ms_matmul_integer_vnni_applicable),
+            PACKED(MS_ISA_AVX2, avx2, .rate = 60),
+            PACKED(MS_ISA_ANY, plain, .rate = 4),
             {.name = "conv_integer", .dtypes = BYTES, .units = units, .run = run},
             {0},
         },

@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* conv_price.c - what a convolution would cost with each algorithm, to choose one a layer.
  *
- *     cycles = products / rate + bytes of intermediates / 16 + bytes of weights / 16
+ *     cycles = products / rate + bytes of weights / 10 + bytes of intermediates / 48
  *
- * The rate is one vector of multiply-adds a cycle. Weights come from far away, once a call, and are
- * half hidden behind the products. Only the order of prices matters. Sizes that are not known at
- * load count as 32; the batch counts as one. */
+ * The rate is one or two vectors of multiply-adds a cycle. Weights come from memory, once a call: a
+ * network's do not stay in the cache, or only in one shared with strangers. A core gets 5 to 9
+ * bytes a cycle from there, about half of it behind the products. Intermediates are written and
+ * read in L2.
+ *
+ * Only the order of prices matters. They depend on what CPUID tells and on nothing that is measured
+ * at start: algorithms round differently, and a model should give the same bits after each start.
+ * Sizes that are not known at load count as 32; the batch counts as one. */
+#include "base/cpu.h"
 #include "kernels/conv.h"
+
+enum { WEIGHT_BYTES = 10, PASSING_BYTES = 48 }; /* a cycle */
 
 struct sizes {
     double ic, oc, h, w; /* channels padded to blocks; outputs */
-    double lanes;
+    double rate;         /* products a cycle */
 };
 
 static double known(int64_t d)
@@ -21,7 +29,8 @@ static double known(int64_t d)
 static struct sizes sizes_of(const struct ms_prep *p, int lanes)
 {
     const struct ms_shape *w = &p->in[1].shape, *y = &p->out[0].shape;
-    struct sizes s = {.lanes = lanes, .h = 1, .w = known(y->dim[y->rank - 1])};
+    bool twice = lanes < 16 || !ms_cpu()->split512;
+    struct sizes s = {.rate = twice ? 2 * lanes : lanes, .h = 1, .w = known(y->dim[y->rank - 1])};
 
     if (y->rank == 4)
         s.h = known(y->dim[2]);
@@ -36,7 +45,7 @@ static double direct(const struct ms_prep *p, int lanes)
     const struct sizes s = sizes_of(p, lanes);
     double taps = (double)ms_shape_span(w, 2, w->rank), products = s.ic * s.oc * taps;
 
-    return products * s.h * s.w / s.lanes + products * sizeof(float) / 16;
+    return products * s.h * s.w / s.rate + products * sizeof(float) / WEIGHT_BYTES;
 }
 
 /* Tiles of m x m outputs. */
@@ -46,9 +55,8 @@ static double winograd(const struct ms_prep *p, int lanes, int64_t m)
     double nn = (double)((m + 2) * (m + 2)), filters = nn * s.ic * s.oc;
     int64_t tiles = (((int64_t)s.h + m - 1) / m) * (((int64_t)s.w + m - 1) / m);
 
-    return filters * (double)tiles / s.lanes +
-           2 * nn * (double)tiles * (s.ic + s.oc) * sizeof(float) / 16 +
-           filters * sizeof(float) / 16;
+    return filters * (double)tiles / s.rate + filters * sizeof(float) / WEIGHT_BYTES +
+           2 * nn * (double)tiles * (s.ic + s.oc) * sizeof(float) / PASSING_BYTES;
 }
 
 double ms_conv_price_direct_avx512(const struct ms_prep *p)

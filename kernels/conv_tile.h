@@ -21,7 +21,7 @@ enum {
     MS_CONV_MR = 14,
     /* Weights are a stream that often comes from memory: asked for so many floats ahead, across the
      * pages where hardware prefetchers stop. Beyond the end it is harmless. */
-    MS_CONV_AHEAD = 1024,
+    MS_CONV_AHEAD = 4096,
 };
 
 /* What the tiles of one call share. */
@@ -30,6 +30,10 @@ struct ms_conv_tiling {
     size_t taps;
     size_t x_block, y_block; /* floats from one block of channels to the next */
     float lo, hi;            /* clamp; -inf, inf: none */
+    /* Weights to bring nearer meanwhile: as many vectors as a step uses at `ahead`, which moves on
+     * by so many floats a step. See ms_conv_look_ahead. */
+    const float *ahead;
+    size_t ahead_step;
 };
 
 /* The input channels that a tile sums over: whole blocks, but for the ends. */
@@ -37,6 +41,40 @@ struct ms_conv_reach {
     size_t blocks;
     size_t first, last; /* channels [first, ...) of the first block, [..., last) of the last */
 };
+
+/* A panel is the weights that several tiles read one after the other. Only the first of them would
+ * read it from memory, faster than memory gives, and the others leave memory idle: so all of them
+ * ask for an even part of the next panel. */
+struct ms_conv_panel {
+    const float *w, *next; /* next: NULL if what comes next is not known, or has no room in L2 */
+    size_t floats, lanes;
+    size_t step, part; /* floats of `next` that a step and a tile ask for */
+    bool fetched;      /* was `next` of the panel before */
+};
+/* w, next, floats, lanes and fetched are set; so many tiles will read it. */
+static inline void ms_conv_panel_share(struct ms_conv_panel *p, size_t tiles)
+{
+    const size_t shared = p->fetched ? tiles : tiles - 1;
+
+    p->step = shared > 1 ? (p->lanes + shared - 1) / shared : p->lanes;
+    p->part = p->step * (p->floats / p->lanes);
+}
+/* Sets m->ahead for tile i of those that read the panel. */
+static inline void ms_conv_look_ahead(struct ms_conv_tiling *m, const struct ms_conv_panel *p,
+                                      size_t i)
+{
+    const size_t from = (i - !p->fetched) * p->part;
+
+    m->ahead_step = p->lanes;
+    if (i == 0 && !p->fetched) {
+        m->ahead = p->w + MS_CONV_AHEAD;
+    } else if (p->next && from < p->floats) {
+        m->ahead = p->next + from;
+        m->ahead_step = p->step;
+    } else {
+        m->ahead = p->w; /* it is there already */
+    }
+}
 
 /* x: the first pixel's channel 0 of the first block; bias: one vector a block; res NULL or laid out
  * like y. */

@@ -264,31 +264,39 @@ static void transform_inputs(const struct plan *p, const float *x, size_t first,
     }
 }
 
-/* n^2 products of n_tiles pixels with a group's filters. */
-static void multiply(const struct plan *p, size_t g, size_t nv, size_t n_tiles, const float *v,
-                     float *m)
+/* n^2 products of n_tiles pixels with a group's filters. first: of the call. */
+static void multiply(const struct plan *p, size_t g, size_t nv, size_t n_tiles, bool first,
+                     const float *v, float *m)
 {
     static const float zeros[MS_CONV_NV * 16];
     static const size_t tap[1];
     size_t vl = p->f->vl, ic = (size_t)p->c.ic, max = ms_conv_tile_max(p->f->isa, nv * vl);
     size_t cuts = (n_tiles + max - 1) / max;
     const struct ms_conv_reach reach = {p->icb, 0, ic - (p->icb - 1) * vl};
-    const struct ms_conv_tiling tiling = {.tap = tap,
-                                          .taps = 1,
-                                          .x_block = p->block * vl,
-                                          .y_block = p->block * vl,
-                                          .lo = -__builtin_inff(),
-                                          .hi = __builtin_inff()};
+    struct ms_conv_tiling tiling = {.tap = tap,
+                                    .taps = 1,
+                                    .x_block = p->block * vl,
+                                    .y_block = p->block * vl,
+                                    .lo = -__builtin_inff(),
+                                    .hi = __builtin_inff()};
     const float *u = p->s->u + g * MS_CONV_NV * vl * ic * p->nn;
 
-    for (size_t k = 0; k < p->nn; k++, u += ic * nv * vl)
+    for (size_t k = 0; k < p->nn; k++, u += ic * nv * vl) {
+        struct ms_conv_panel panel = {.w = u,
+                                      .next = u + ic * nv * vl,
+                                      .floats = ic * nv * vl,
+                                      .lanes = nv * vl,
+                                      .fetched = k > 0 || !first};
+        ms_conv_panel_share(&panel, cuts);
         for (size_t i = 0, at = 0; i < cuts; i++) {
             size_t mr = n_tiles / cuts + (i < n_tiles % cuts);
+            ms_conv_look_ahead(&tiling, &panel, i);
             ms_conv_tile(p->f->isa, nv * vl, mr, false)(&tiling, &reach,
                                                         v + k * p->v_apart + at * vl, u, zeros,
                                                         NULL, m + k * p->m_apart + at * vl);
             at += mr;
         }
+    }
 }
 
 static size_t least(size_t a, size_t b)
@@ -338,7 +346,7 @@ static void run(const struct ms_task *t, const struct form *f)
             transform_inputs(&p, (const float *)p.c.x + item * p.icb * (size_t)p.c.in_px * p.f->vl,
                              first, n, v);
         have = nb;
-        multiply(&p, g, nv, n, v, m);
+        multiply(&p, g, nv, n, u == t->first, v, m);
         for (size_t j = 0; j < nv; j++)
             transform_outputs(&p, &act, m + j * p.block * f->vl, item, g * MS_CONV_NV + j, first,
                               n);

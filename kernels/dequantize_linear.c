@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dequantize_linear.c - DequantizeLinear: (x - zero point) scale. */
-#include "kernels/quant.h"
+#include "kernels/quant_rows.h"
 
 static const struct ms_attr_spec attrs[] = {
     MS_QUANT_ATTRS,
@@ -64,6 +64,36 @@ static size_t units(const struct ms_task *t)
     return ms_tensor_count(t->in[0]);
 }
 
+static void row(const struct ms_task *t, enum ms_isa isa, const struct ms_quant_row *q, size_t at,
+                size_t n)
+{
+    const struct ms_tensor *x = t->in[0];
+
+    ms_dequantize_row(isa, x->dtype, q, (const uint8_t *)x->data + at * ms_dtype_size(x->dtype),
+                      (float *)t->out[0]->data + at, n);
+}
+
+static void run_avx512(const struct ms_task *t)
+{
+    ms_quant_rows(t, MS_ISA_AVX512, row);
+}
+
+static void run_avx2(const struct ms_task *t)
+{
+    ms_quant_rows(t, MS_ISA_AVX2, row);
+}
+
+static void run_plain(const struct ms_task *t)
+{
+    ms_quant_rows(t, MS_ISA_ANY, row);
+}
+
+#define ROWS(isa_, s_)                                                                             \
+    {                                                                                              \
+        .name = "dequantize_linear_" #s_, .dtypes = MS_QUANT_TYPES, .isa = isa_,                   \
+        .applicable = ms_quant_rows_applicable, .units = units, .run = run_##s_                    \
+    }
+
 MS_OP(dequantize_linear) = {
     .name = "DequantizeLinear",
     .doc = "(x - zero point) scale",
@@ -76,6 +106,9 @@ MS_OP(dequantize_linear) = {
     .infer = infer,
     .kernels =
         (const struct ms_kernel[]){
+            ROWS(MS_ISA_AVX512, avx512),
+            ROWS(MS_ISA_AVX2, avx2),
+            ROWS(MS_ISA_ANY, plain),
             {.name = "dequantize_linear",
              .dtypes = MS_QUANT_TYPES | MS_BIT(I32),
              .units = units,

@@ -6,7 +6,9 @@
  * letters that occur once, in alphabetical order, behind the "...". Every operand gets a stride for
  * each index, and one loop does them all, accumulating in f64 (integers in 64 bits, wrapping) with
  * the summed indices in the order of their first appearance. A unit is an output element. The
- * general case, not the fast one: matrix products are better written as MatMul. */
+ * general case; einsum_gemm.c does products of two operands fast. */
+#include "kernels/einsum.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -15,9 +17,9 @@
 #include "kernels/half.h"
 
 enum {
-    MAX_OPERANDS = 8,
-    MAX_INDEX = 2 * MS_MAX_RANK, /* different indices */
-    DOTS = 256,                  /* labels from here on are dims of "..." counted from the last */
+    MAX_OPERANDS = MS_EINSUM_OPERANDS,
+    MAX_INDEX = MS_EINSUM_INDEX,
+    DOTS = 256, /* labels from here on are dims of "..." counted from the last */
 };
 
 struct term {
@@ -122,14 +124,7 @@ static bool settle_output(struct equation *e)
 
 /* ---- indices ---- */
 
-struct plan {
-    int n_out, n_sum;
-    int label[MAX_INDEX];
-    int64_t dim[MAX_INDEX]; /* the output's first, then the summed ones */
-    ptrdiff_t stride[MAX_OPERANDS][MAX_INDEX];
-};
-
-static int find(const struct plan *p, int label)
+static int find(const struct ms_einsum *p, int label)
 {
     for (int i = 0; i < p->n_out + p->n_sum; i++)
         if (p->label[i] == label)
@@ -138,7 +133,7 @@ static int find(const struct plan *p, int label)
 }
 
 /* Labels of the output and of the sum; false if there are too many. Dims are left -1. */
-static bool list_labels(const struct equation *e, struct plan *p)
+static bool list_labels(const struct equation *e, struct ms_einsum *p)
 {
     memset(p, 0, sizeof *p);
     for (int i = 0; i < e->out.n; i++)
@@ -157,7 +152,8 @@ static bool list_labels(const struct equation *e, struct plan *p)
 }
 
 /* Sizes of all indices; a 1 broadcasts. Returns the operand whose dims contradict, or -1. */
-static int find_dims(const struct equation *e, struct plan *p, const struct ms_shape *const *shape)
+static int find_dims(const struct equation *e, struct ms_einsum *p,
+                     const struct ms_shape *const *shape)
 {
     for (int k = 0; k < e->n_in; k++)
         for (int i = 0; i < e->in[k].n; i++) {
@@ -172,7 +168,7 @@ static int find_dims(const struct equation *e, struct plan *p, const struct ms_s
     return -1;
 }
 
-static void find_strides(const struct equation *e, struct plan *p,
+static void find_strides(const struct equation *e, struct ms_einsum *p,
                          const struct ms_shape *const *shape)
 {
     ptrdiff_t step[MS_MAX_RANK];
@@ -186,7 +182,7 @@ static void find_strides(const struct equation *e, struct plan *p,
 }
 
 static bool prepare(const struct ms_node *n, const struct ms_shape *const *shape, int n_in,
-                    struct equation *e, struct plan *p)
+                    struct equation *e, struct ms_einsum *p)
 {
     if (!parse(ms_attr_str(n, "equation"), e) || e->n_in != n_in)
         return false;
@@ -204,7 +200,7 @@ struct cursor {
 };
 
 /* The next combination of summed indices; false after the last. */
-static bool next(const struct plan *p, struct cursor *c, int n_in)
+static bool next(const struct ms_einsum *p, struct cursor *c, int n_in)
 {
     for (int d = p->n_out + p->n_sum - 1; d >= p->n_out; d--) {
         const int64_t back = ++c->i[d] < p->dim[d] ? 0 : p->dim[d];
@@ -218,7 +214,7 @@ static bool next(const struct plan *p, struct cursor *c, int n_in)
     return false;
 }
 
-static double sum_floats(const struct ms_task *t, const struct plan *p, struct cursor *c)
+static double sum_floats(const struct ms_task *t, const struct ms_einsum *p, struct cursor *c)
 {
     double sum = 0.0;
     size_t n = 0;
@@ -235,7 +231,7 @@ static double sum_floats(const struct ms_task *t, const struct plan *p, struct c
     return sum;
 }
 
-static uint64_t sum_ints(const struct ms_task *t, const struct plan *p, struct cursor *c)
+static uint64_t sum_ints(const struct ms_task *t, const struct ms_einsum *p, struct cursor *c)
 {
     uint64_t sum = 0;
     size_t n = 0;
@@ -252,7 +248,7 @@ static uint64_t sum_ints(const struct ms_task *t, const struct plan *p, struct c
     return sum;
 }
 
-static void store(const struct ms_task *t, const struct plan *p, struct cursor *c, size_t u,
+static void store(const struct ms_task *t, const struct ms_einsum *p, struct cursor *c, size_t u,
                   bool empty)
 {
     struct ms_tensor *y = t->out[0];
@@ -275,20 +271,28 @@ static void store(const struct ms_task *t, const struct plan *p, struct cursor *
         ms_half_narrow(y->dtype, (uint16_t *)y->data + u, &f, 1);
 }
 
-static void run(const struct ms_task *t)
+bool ms_einsum_of(struct ms_einsum *p, const struct ms_task *t)
 {
     const struct ms_shape *shape[MAX_OPERANDS];
     struct equation e;
-    struct plan p;
-    bool empty = false;
 
     for (int k = 0; k < t->n_in; k++)
         shape[k] = &t->in[k]->shape;
-    if (!prepare(t->node, shape, t->n_in, &e, &p) || find_dims(&e, &p, shape) >= 0) {
+    if (!prepare(t->node, shape, t->n_in, &e, p) || find_dims(&e, p, shape) >= 0)
+        return false;
+    find_strides(&e, p, shape);
+    return true;
+}
+
+static void run(const struct ms_task *t)
+{
+    struct ms_einsum p;
+    bool empty = false;
+
+    if (!ms_einsum_of(&p, t)) {
         ms_task_fail(t, MS_INVALID_ARGUMENT, "the equation does not fit the operands");
         return;
     }
-    find_strides(&e, &p, shape);
     for (int d = p.n_out; d < p.n_out + p.n_sum; d++)
         empty |= p.dim[d] == 0;
     for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
@@ -320,7 +324,7 @@ static ms_code infer(struct ms_infer *c)
 {
     const struct ms_shape *shape[MAX_OPERANDS];
     struct equation e;
-    struct plan p;
+    struct ms_einsum p;
 
     for (int k = 0; k < c->node->n_in; k++) {
         MS_TRY(ms_fact_same_dtype(c, k, 0));
@@ -354,6 +358,13 @@ static const struct ms_attr_spec attrs[] = {
     {0},
 };
 
+#define GEMM(isa_, s_)                                                                             \
+    {                                                                                              \
+        .name = "einsum_gemm_" #s_, .dtypes = MS_BIT(F32), .isa = isa_,                            \
+        .applicable = ms_einsum_gemm_applicable, .units = ms_einsum_gemm_units,                    \
+        .scratch = ms_einsum_gemm_scratch, .run = ms_einsum_gemm_##s_                              \
+    }
+
 MS_OP(einsum) = {
     .name = "Einsum",
     .doc = "sums of products named by an equation",
@@ -366,7 +377,12 @@ MS_OP(einsum) = {
     .check = check,
     .infer = infer,
     .cost = cost,
-    .kernels = (const struct ms_kernel[]){{"einsum", MS_NUMERIC, MS_ISA_ANY,
-                                           .units = ms_units_elements, .run = run},
-                                          {0}},
+    .kernels =
+        (const struct ms_kernel[]){
+            GEMM(MS_ISA_AVX512, avx512),
+            GEMM(MS_ISA_AVX2, avx2),
+            GEMM(MS_ISA_ANY, plain),
+            {"einsum", MS_NUMERIC, MS_ISA_ANY, .units = ms_units_elements, .run = run},
+            {0},
+        },
 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* matmul_integer.c - MatMulInteger: products of 8-bit matrices less their zero points, in i32 that
  * wraps around. Zero points: one, or one for each row of A and column of B. */
+#include "kernels/matmul_integer.h"
+
 #include "kernels/matmul.h"
 #include "kernels/quant.h"
 
@@ -56,7 +58,23 @@ static void run(const struct ms_task *t)
     }
 }
 
+static double cost(const struct ms_node *n, const struct ms_fact *in, const struct ms_fact *out)
+{
+    const struct ms_shape *a = &in[0].shape;
+
+    (void)n;
+    return 2.0 * (double)ms_shape_span(&out->shape, 0, out->shape.rank) *
+           (a->rank > 0 ? (double)a->dim[a->rank - 1] : 1.0);
+}
+
 #define BYTES (MS_BIT(I8) | MS_BIT(U8))
+
+#define PACKED(isa_, s_, ...)                                                                      \
+    {                                                                                              \
+        .name = "matmul_integer_" #s_, .dtypes = BYTES, .isa = isa_,                               \
+        .prepare = ms_matmul_integer_prepare_##s_, .units = ms_matmul_integer_units,               \
+        .scratch = ms_matmul_integer_scratch_##s_, .run = ms_matmul_integer_##s_, __VA_ARGS__      \
+    }
 
 MS_OP(matmul_integer) = {
     .name = "MatMulInteger",
@@ -67,8 +85,12 @@ MS_OP(matmul_integer) = {
     .max_out = 1,
     .in = {BYTES},
     .infer = infer,
+    .cost = cost,
     .kernels =
         (const struct ms_kernel[]){
+            PACKED(MS_ISA_AVX512, vnni, .applicable = ms_matmul_integer_vnni_applicable),
+            PACKED(MS_ISA_AVX2, avx2, .rate = 60),
+            PACKED(MS_ISA_ANY, plain, .rate = 4),
             {.name = "matmul_integer", .dtypes = BYTES, .run = run},
             {0},
         },

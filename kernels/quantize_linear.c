@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* quantize_linear.c - QuantizeLinear: saturate(round(x / scale) + zero point), halves to even. */
-#include "kernels/quant.h"
+#include "kernels/quant_rows.h"
 
 static const struct ms_attr_spec attrs[] = {
     MS_QUANT_ATTRS,
@@ -61,6 +61,36 @@ static size_t units(const struct ms_task *t)
     return ms_tensor_count(t->in[0]);
 }
 
+static void row(const struct ms_task *t, enum ms_isa isa, const struct ms_quant_row *q, size_t at,
+                size_t n)
+{
+    struct ms_tensor *y = t->out[0];
+
+    ms_quantize_row(isa, y->dtype, q, (const float *)t->in[0]->data + at,
+                    (uint8_t *)y->data + at * ms_dtype_size(y->dtype), n);
+}
+
+static void run_avx512(const struct ms_task *t)
+{
+    ms_quant_rows(t, MS_ISA_AVX512, row);
+}
+
+static void run_avx2(const struct ms_task *t)
+{
+    ms_quant_rows(t, MS_ISA_AVX2, row);
+}
+
+static void run_plain(const struct ms_task *t)
+{
+    ms_quant_rows(t, MS_ISA_ANY, row);
+}
+
+#define ROWS(isa_, s_)                                                                             \
+    {                                                                                              \
+        .name = "quantize_linear_" #s_, .dtypes = MS_BIT(F32), .isa = isa_,                        \
+        .applicable = ms_quant_rows_applicable, .units = units, .run = run_##s_                    \
+    }
+
 MS_OP(quantize_linear) = {
     .name = "QuantizeLinear",
     .doc = "saturate(round(x / scale) + zero point)",
@@ -73,6 +103,9 @@ MS_OP(quantize_linear) = {
     .infer = infer,
     .kernels =
         (const struct ms_kernel[]){
+            ROWS(MS_ISA_AVX512, avx512),
+            ROWS(MS_ISA_AVX2, avx2),
+            ROWS(MS_ISA_ANY, plain),
             {.name = "quantize_linear",
              .dtypes = MS_FLOATS | MS_BIT(I32),
              .units = units,

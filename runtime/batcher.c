@@ -411,6 +411,14 @@ bool ms_batch_work(void *engine, struct ms_worker *w)
     return true;
 }
 
+void ms_batch_alone(struct ms_item *it)
+{
+    struct batch b = {.m = it->model, .n = 1, .rows = it->rows};
+
+    b.item[0] = it;
+    serve(&b);
+}
+
 /* ---- what time brings (on the watch's thread) ---- */
 
 /* Expired and cancelled requests go, delays that are over announce their model. */

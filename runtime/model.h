@@ -106,7 +106,8 @@ ms_code ms_model_run(struct ms_model *m, struct ms_tensor *const *in, struct ms_
                      int width, int64_t deadline, const atomic_bool *cancel,
                      struct ms_profile *profile, struct ms_err *err);
 
-/* Called exactly once, on a worker, for each request that ms_submit accepted. err NULL = done. */
+/* Called exactly once for each request that ms_submit accepted, on a worker; or, where the request
+ * allows it (`here`), on the submitting thread before ms_submit returns. err NULL = done. */
 typedef void (*ms_done_fn)(struct ms_request *r, const struct ms_err *err, void *arg);
 
 /* Checks the request against the model's ports (names, dtypes, shapes, byte lengths), queues it and

@@ -56,6 +56,7 @@ struct ms_pool {
     _Alignas(64) atomic_uint epoch;
     _Alignas(64) atomic_int sleepers;
     atomic_int spinners;
+    atomic_int guests; /* threads of others that compute now */
     struct slot slots[JOBS];
 };
 
@@ -118,6 +119,23 @@ static void rest(struct ms_worker *w, unsigned seen)
     atomic_fetch_add(&p->sleepers, 1);
     futex_wait(&p->epoch, seen);
     atomic_fetch_sub(&p->sleepers, 1);
+}
+
+/* ---- guests ---- */
+
+bool ms_pool_enter(struct ms_pool *p)
+{
+    int guests = atomic_fetch_add(&p->guests, 1);
+
+    if (guests < atomic_load(&p->sleepers) + atomic_load(&p->spinners))
+        return true;
+    atomic_fetch_sub(&p->guests, 1);
+    return false;
+}
+
+void ms_pool_leave(struct ms_pool *p)
+{
+    atomic_fetch_sub(&p->guests, 1);
 }
 
 /* ---- jobs ---- */

@@ -29,6 +29,10 @@ int ms_pool_size(const struct ms_pool *p);
 void ms_pool_trim(struct ms_pool *p);
 /* There is new work for `work`: wakes a worker if none is looking. */
 void ms_pool_notify(struct ms_pool *p);
+/* May the calling thread, which is none of the pool's, compute for a moment? Only in the place of a
+ * worker that has nothing to do. True: to be ended by ms_pool_leave. */
+bool ms_pool_enter(struct ms_pool *p);
+void ms_pool_leave(struct ms_pool *p);
 /* At least bytes, 64-byte aligned, kept until the next call on this worker; NULL when memory is
  * out. */
 void *ms_worker_scratch(struct ms_worker *w, size_t bytes);

@@ -71,6 +71,9 @@ struct ms_part *ms_program_part(struct ms_program *p, const struct ms_graph *g);
 /* The plan for input tensors of these shapes (cached or made now); a reference. */
 ms_code ms_part_plan(struct ms_part *p, struct ms_tensor *const *in, struct ms_plan **out,
                      struct ms_err *err);
+/* How long a run for input tensors of these shapes takes, ns; 0: not known, or it depends on more
+ * than shapes. */
+int64_t ms_program_foresee(struct ms_program *p, struct ms_tensor *const *in);
 /* Drops plans that nobody uses; how many bytes came free. */
 size_t ms_program_shrink(struct ms_program *p);
 

@@ -64,6 +64,9 @@ void ms_items_drop(struct ms_item *dead);
 struct ms_engine;
 struct ms_worker;
 bool ms_batch_work(void *engine, struct ms_worker *w);
+/* A batch of one, run on the calling thread. The item has been accepted but never was in the queue.
+ */
+void ms_batch_alone(struct ms_item *it);
 /* Puts the model into the ring if it is not there; the queue's lock is held. True: notify. */
 bool ms_queue_announce(struct ms_model *m);
 

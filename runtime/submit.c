@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* submit.c - a request checked against its model and put into the queue.
+/* submit.c - a request checked against its model and put into the queue, or run at once.
  *
  * Runs on transport threads and never waits: all it allocates comes from the call's arena, all it
  * locks is the model's own queue, for a few instructions. */
@@ -133,6 +133,19 @@ static ms_code admit(struct ms_model *m, const struct ms_item *it, struct ms_err
     return MS_OK;
 }
 
+/* Waking a worker takes longer than a small model's run. So a request that meets no other one of
+ * its model is run by the thread that brought it, if that thread allows it so long and batches are
+ * not to be waited for. What comes in the meantime queues, and batches form as ever. With the lock
+ * held. True: the pool waits for ms_pool_leave. */
+static bool runs_here(struct ms_model *m, const struct ms_item *it)
+{
+    if (!it->req->here || atomic_load(&m->queue.pending) > 0 ||
+        (m->batching.enabled && m->batching.max_delay_ns > 0))
+        return false;
+    int64_t ns = ms_program_foresee(&m->program, it->in);
+    return ns > 0 && ns <= it->req->here && ms_pool_enter(m->engine->pool);
+}
+
 static ms_code enqueue(struct ms_item *it, struct ms_err *err)
 {
     struct ms_model *m = it->model;
@@ -146,8 +159,15 @@ static ms_code enqueue(struct ms_item *it, struct ms_err *err)
         pthread_mutex_unlock(&q->lock);
         return code;
     }
+    bool here = runs_here(m, it);
     ms_model_ref(m);
     atomic_fetch_add(&q->pending, 1);
+    if (here) {
+        pthread_mutex_unlock(&q->lock);
+        ms_batch_alone(it);
+        ms_pool_leave(e->pool);
+        return MS_OK;
+    }
     ms_queue_insert(q, it);
     bool notify = ms_queue_announce(m);
     pthread_mutex_unlock(&q->lock);

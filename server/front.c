@@ -29,8 +29,10 @@ enum { EVENTS = 64, LISTENERS = 4, BUCKETS = 1024, ACCEPTS_A_ROUND = 64, NUDGES 
 #define LAST_BYTES (1 * MS_SEC)
 #define LEAVE_WITHIN (1 * MS_SEC) /* of a drain, for peers that wait for nothing */
 #define NUDGE_AFTER (20 * MS_MS)
+#define CARRIER_WITHIN (1 * MS_SEC)
 
 enum order { SERVE, QUIESCE, STOP };
+enum { LISTENING, ORDERS, BEHIND }; /* who an event is from, if not a connection's address */
 
 struct ms_front {
     struct ms_server *srv;
@@ -42,15 +44,22 @@ struct ms_front {
     pthread_mutex_t lock; /* order and quiet */
     pthread_cond_t changed;
     enum order order;
-    bool quiet; /* no longer accepts */
+    bool quiet;            /* no longer accepts */
+    bool carried, over;    /* by threads of the server; which have left it */
+    pthread_mutex_t round; /* of carriers: one at a time */
+    atomic_bool woken;     /* for the server, and not yet seen */
 
     /* of the thread */
     struct ms_relay *all, *turns, *dead;
     struct ms_relay *bucket[BUCKETS];
     int n;
+    enum order now_order;                  /* as the thread knows it */
+    int64_t every;                         /* how often to look at deadlines, ns */
     int64_t next_look, until, quiet_since; /* ns; 0: not yet */
     bool crowd;                            /* more connections wait to be accepted */
     bool hurry;                            /* some connection has to be nudged */
+    bool fed;                              /* the server has something to do */
+    bool ended;                            /* it was stopped */
     uint8_t *buffer;
 };
 
@@ -164,6 +173,8 @@ static void turn(struct ms_front *f, struct ms_relay *r, int64_t now)
         refuse(f, r, why, now);
         end = ms_relay_turn(r, f->buffer, now, &why);
     }
+    f->fed |= r->fed;
+    r->fed = false;
     if (end == MS_RELAY_OVER) {
         close_one(f, r);
         return;
@@ -248,6 +259,7 @@ static void join(struct ms_front *f, int fd, const struct sockaddr *sa, socklen_
             r->side[MS_SERVER_SIDE].fd = pair[0];
             if (watch(f, r) && f->protocol->attach(f->owner, pair[1], sa, len)) {
                 atomic_store(&f->srv->stats->connections[f->protocol->stats], f->n);
+                f->fed = true;
                 return;
             }
         }
@@ -305,6 +317,7 @@ static void nudge(struct ms_front *f, struct ms_relay *r)
     if (server->fd < 0 || !server->shut || server->ended)
         return;
     (void)shutdown(server->fd, SHUT_WR);
+    f->fed = true;
     if (++r->nudges < NUDGES)
         f->hurry = true;
 }
@@ -402,11 +415,10 @@ static void bury(struct ms_front *f)
     }
 }
 
+/* The descriptor behind is edge triggered, and so need not be read. */
 static enum order orders(struct ms_front *f, int64_t now)
 {
-    uint64_t count;
-
-    (void)!read(f->wake, &count, sizeof count);
+    f->fed |= atomic_exchange(&f->woken, false);
     pthread_mutex_lock(&f->lock);
     enum order o = f->order;
     pthread_mutex_unlock(&f->lock);
@@ -424,45 +436,150 @@ static enum order orders(struct ms_front *f, int64_t now)
     return o;
 }
 
+/* The server's turn, after everything that has come was handed to it: it sees a crowd as one. */
+static void run_server(struct ms_front *f, enum order order)
+{
+    if (order == STOP && !f->ended) {
+        f->ended = true;
+        if (f->protocol->run)
+            (void)epoll_ctl(f->epoll, EPOLL_CTL_DEL, f->protocol->run_fd(f->owner), NULL);
+        if (f->protocol->end)
+            f->protocol->end(f->owner);
+    } else if (f->protocol->run && f->fed && !f->ended) {
+        f->fed = f->protocol->run(f->owner);
+    }
+}
+
+/* Not epoll_wait itself: epoll_wait.c lets the front be carried by that. */
+static int wait_on(int epoll, struct epoll_event *e, int max, int timeout)
+{
+    return epoll_pwait(epoll, e, max, timeout, NULL);
+}
+
+static int wait_for(const struct ms_front *f)
+{
+    if (f->turns || f->crowd || (f->fed && f->protocol->run && !f->ended))
+        return 0;
+    int64_t most = f->now_order == STOP || f->hurry ? 20 * MS_MS : f->every;
+    return (int)((most < f->every ? most : f->every) / MS_MS);
+}
+
+/* Waits, at most that many ms, and does what there is to do. False when all is over. */
+static bool go_round(struct ms_front *f, int wait)
+{
+    struct epoll_event e[EVENTS];
+    int n = wait_on(f->epoll, e, EVENTS, wait);
+    int64_t now = ms_now();
+
+    for (int i = 0; i < n; i++) {
+        if (e[i].data.u64 == LISTENING)
+            accept_some(f);
+        else if (e[i].data.u64 == ORDERS)
+            f->now_order = orders(f, now);
+        else if (e[i].data.u64 == BEHIND)
+            f->fed = true;
+        else
+            event(f, &e[i], now);
+    }
+    take_turns(f, now);
+    if (f->crowd)
+        accept_some(f);
+    if (now >= f->next_look) {
+        accept_some(f);
+        look(f, now);
+        f->fed = true; /* the server has deadlines too */
+        f->next_look = now + (f->hurry ? NUDGE_AFTER : f->every);
+    }
+    run_server(f, f->now_order);
+    bury(f);
+    return f->now_order != STOP || (f->all && now < f->until);
+}
+
 static void *serve(void *arg)
 {
     struct ms_front *f = arg;
-    struct epoll_event e[EVENTS];
-    int64_t every = look_every(f);
-    enum order order = SERVE;
 
-    while (order != STOP || (f->all && ms_now() < f->until)) {
-        int wait = f->turns || f->crowd ? 0 : (int)(every / MS_MS);
-        if ((order == STOP || f->hurry) && wait > 20)
-            wait = 20;
-        int n = epoll_wait(f->epoll, e, EVENTS, wait);
-        int64_t now = ms_now();
-        for (int i = 0; i < n; i++) {
-            if (e[i].data.u64 == 0)
-                accept_some(f);
-            else if (e[i].data.u64 == 1)
-                order = orders(f, now);
-            else
-                event(f, &e[i], now);
-        }
-        take_turns(f, now);
-        if (f->crowd)
-            accept_some(f);
-        if (now >= f->next_look) {
-            accept_some(f);
-            look(f, now);
-            f->next_look = now + (f->hurry ? NUDGE_AFTER : every);
-        }
-        bury(f);
-    }
+    while (go_round(f, wait_for(f)))
+        ;
     return NULL;
+}
+
+/* ---- carried by threads of the server ---- */
+
+bool ms_front_adopt(struct ms_front *f, int epoll)
+{
+    struct epoll_event behind = {.events = EPOLLIN, .data.u64 = BEHIND};
+
+    pthread_mutex_lock(&f->lock);
+    f->carried = !f->has_thread && epoll_ctl(f->epoll, EPOLL_CTL_ADD, epoll, &behind) == 0;
+    bool ok = f->carried;
+    pthread_cond_broadcast(&f->changed);
+    pthread_mutex_unlock(&f->lock);
+    return ok;
+}
+
+/* False when all is over. */
+static bool carry(struct ms_front *f, int epoll, struct epoll_event *e, int max, int timeout,
+                  int *n)
+{
+    int64_t end = timeout < 0 ? MS_NEVER : ms_now() + timeout * MS_MS;
+    bool more = true;
+
+    for (;;) {
+        int known = f->n;
+        *n = 0;
+        if (f->fed) {
+            f->fed = false;
+            *n = wait_on(epoll, e, max, 0);
+        }
+        int64_t left = end == MS_NEVER ? MS_NEVER : end - ms_now();
+        if (*n != 0 || !more || left < 0)
+            return more;
+        int wait = wait_for(f);
+        more = go_round(f, left < wait * MS_MS ? (int)((left + MS_MS - 1) / MS_MS) : wait);
+        if (f->n > known) /* the server has met somebody: it may have something to say about that */
+            end = 0;
+    }
+}
+
+bool ms_front_carry(struct ms_front *f, int epoll, struct epoll_event *e, int max, int timeout,
+                    int *n)
+{
+    pthread_mutex_lock(&f->round);
+    bool more = carry(f, epoll, e, max, timeout, n);
+    pthread_mutex_unlock(&f->round);
+    return more;
+}
+
+void ms_front_left(struct ms_front *f)
+{
+    pthread_mutex_lock(&f->lock);
+    f->over = true;
+    pthread_cond_broadcast(&f->changed);
+    pthread_mutex_unlock(&f->lock);
+}
+
+ms_code ms_front_settle(struct ms_front *f, struct ms_err *err)
+{
+    int64_t end = ms_now() + CARRIER_WITHIN;
+    struct timespec at = {.tv_sec = end / MS_SEC, .tv_nsec = end % MS_SEC};
+
+    pthread_mutex_lock(&f->lock);
+    while (!f->carried && ms_now() < end)
+        pthread_cond_timedwait(&f->changed, &f->lock, &at);
+    if (!f->carried)
+        f->has_thread = pthread_create(&f->thread, NULL, serve, f) == 0;
+    bool ok = f->carried || f->has_thread;
+    pthread_mutex_unlock(&f->lock);
+    return ok ? MS_OK : ms_fail(err, MS_UNAVAILABLE, "cannot start the thread of a listener");
 }
 
 /* ---- start and stop ---- */
 
 static ms_code prepare(struct ms_front *f, struct ms_err *err)
 {
-    struct epoll_event e = {.events = EPOLLIN | EPOLLET};
+    struct epoll_event e = {.events = EPOLLIN | EPOLLET, .data.u64 = LISTENING};
+    struct epoll_event behind = {.events = EPOLLIN, .data.u64 = BEHIND};
 
     f->buffer = ms_malloc(MS_RELAY_BUFFER);
     if (!f->buffer)
@@ -472,8 +589,12 @@ static ms_code prepare(struct ms_front *f, struct ms_err *err)
     bool ok = f->epoll >= 0 && f->wake >= 0;
     for (int i = 0; ok && i < f->n_listening; i++)
         ok = epoll_ctl(f->epoll, EPOLL_CTL_ADD, f->listening[i], &e) == 0;
-    e.data.u64 = 1;
+    e.data.u64 = ORDERS;
     ok = ok && epoll_ctl(f->epoll, EPOLL_CTL_ADD, f->wake, &e) == 0;
+    if (f->protocol->run)
+        ok = ok && epoll_ctl(f->epoll, EPOLL_CTL_ADD, f->protocol->run_fd(f->owner), &behind) == 0;
+    if (ok && f->protocol->carries)
+        return MS_OK;
     f->has_thread = ok && pthread_create(&f->thread, NULL, serve, f) == 0;
     if (f->has_thread)
         pthread_setname_np(f->thread, "ms-front");
@@ -485,6 +606,7 @@ ms_code ms_front_start(struct ms_server *srv, const struct ms_front_protocol *pr
                        const int *listening, int n, struct ms_front **out, struct ms_err *err)
 {
     struct ms_front *f = ms_calloc(1, sizeof *f);
+    pthread_condattr_t attr;
 
     *out = NULL;
     if (!f || n > LISTENERS) {
@@ -497,27 +619,44 @@ ms_code ms_front_start(struct ms_server *srv, const struct ms_front_protocol *pr
     f->protocol = protocol;
     f->owner = owner;
     f->epoll = f->wake = -1;
+    f->every = look_every(f);
     memcpy(f->listening, listening, (size_t)n * sizeof *listening);
     f->n_listening = n;
     pthread_mutex_init(&f->lock, NULL);
-    pthread_cond_init(&f->changed, NULL);
+    pthread_mutex_init(&f->round, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&f->changed, &attr);
+    pthread_condattr_destroy(&attr);
+    *out = f;
     ms_code code = prepare(f, err);
     if (code == MS_OK)
-        *out = f;
-    else
-        ms_front_stop(f);
+        return MS_OK;
+    *out = NULL;
+    ms_front_stop(f);
     return code;
+}
+
+static void ring(struct ms_front *f)
+{
+    const uint64_t one = 1;
+
+    (void)!write(f->wake, &one, sizeof one);
 }
 
 static void command(struct ms_front *f, enum order order)
 {
-    const uint64_t one = 1;
-
     pthread_mutex_lock(&f->lock);
     if (order > f->order)
         f->order = order;
     pthread_mutex_unlock(&f->lock);
-    (void)!write(f->wake, &one, sizeof one);
+    ring(f);
+}
+
+void ms_front_wake(struct ms_front *f)
+{
+    if (!atomic_exchange(&f->woken, true))
+        ring(f);
 }
 
 void ms_front_quiesce(struct ms_front *f)
@@ -533,10 +672,14 @@ void ms_front_stop(struct ms_front *f)
 {
     if (!f)
         return;
-    if (f->has_thread) {
+    if (f->has_thread || f->carried)
         command(f, STOP);
+    pthread_mutex_lock(&f->lock);
+    while (f->carried && !f->over)
+        pthread_cond_wait(&f->changed, &f->lock);
+    pthread_mutex_unlock(&f->lock);
+    if (f->has_thread)
         pthread_join(f->thread, NULL);
-    }
     while (f->all)
         close_one(f, f->all);
     while (f->n_listening > 0)
@@ -553,5 +696,6 @@ void ms_front_stop(struct ms_front *f)
     ms_free(f->buffer);
     pthread_cond_destroy(&f->changed);
     pthread_mutex_destroy(&f->lock);
+    pthread_mutex_destroy(&f->round);
     ms_free(f);
 }

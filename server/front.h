@@ -3,8 +3,8 @@
  *
  *     peer ── TCP ── front: accept, limits, guard ── socket pair ── gRPC core or libmicrohttpd
  *
- * One thread a front: no locks on the way of a byte. A transport owns its front; the library behind
- * must be stopped before the front is, so that its last bytes still leave. */
+ * One thread a front: no locks on the way of a byte. A server that can be driven from outside works
+ * on that thread too, so that handing a request on wakes nobody. A transport owns its front. */
 #ifndef MS_SERVER_FRONT_H
 #define MS_SERVER_FRONT_H
 
@@ -36,17 +36,48 @@ struct ms_front_protocol {
     size_t (*last_words)(const union ms_guard_state *s, enum ms_guard why, uint8_t out[512]);
     /* Gives the server its end of the pair; takes fd, false = it could not be served. */
     bool (*attach)(void *owner, int fd, const struct sockaddr *peer, socklen_t len);
+    /* Lets the server do what there is to do, without waiting; true: there is more. The descriptor
+     * polls readable when there is. NULL: the server has threads of its own. */
+    bool (*run)(void *owner);
+    int (*run_fd)(void *owner);
+    /* The server's threads carry the front (ms_front_carry): none is made. */
+    bool carries;
+    /* Stops the server, so that its last bytes can leave. NULL: it has been stopped before. */
+    void (*end)(void *owner);
 };
 
 struct ms_front;
 
-/* Serves the listening sockets, which it takes also when it fails. */
+/* Serves the listening sockets, which it takes also when it fails. *out is set before the thread
+ * runs. */
 ms_code ms_front_start(struct ms_server *srv, const struct ms_front_protocol *protocol, void *owner,
                        const int *listening, int n, struct ms_front **out, struct ms_err *err);
+/* ---- a front that is carried ---- */
+
+struct epoll_event;
+/* The server waits on this descriptor of its own. False: the front has a thread already. */
+bool ms_front_adopt(struct ms_front *f, int epoll);
+/* What a thread of the server does in place of epoll_wait(epoll, e, max, timeout): waits for its
+ * own events, and goes the front's rounds meanwhile. *n: how many there are; none may also mean
+ * that it came back early. False: the front has ended, and must not be carried again. */
+bool ms_front_carry(struct ms_front *f, int epoll, struct epoll_event *e, int max, int timeout,
+                    int *n);
+/* The last touch of a front that has ended. */
+void ms_front_left(struct ms_front *f);
+/* f is carried by whoever waits, by epoll_wait, on what the calling thread waits on next; one front
+ * a process. epoll_wait.c */
+void ms_front_take_up(struct ms_front *f);
+/* After the carrier was started: gives the front a thread if none has taken it up. */
+ms_code ms_front_settle(struct ms_front *f, struct ms_err *err);
+
+/* From any thread: the server that runs on the front's has something to do that no descriptor
+ * tells.
+ */
+void ms_front_wake(struct ms_front *f);
 /* Returns when no connection is accepted any more and every accepted one has been attached. */
 void ms_front_quiesce(struct ms_front *f);
-/* After the server has closed its ends: sends what is still to be sent, at most for a second,
- * closes everything, joins the thread. Takes NULL. */
+/* Ends the server, or comes after it has closed its ends: sends what is still to be sent, at most
+ * for a second, closes everything, joins the thread. Takes NULL. */
 void ms_front_stop(struct ms_front *f);
 
 /* "127.0.0.1:4711" or "[::1]:4711"; "" for other families. */

@@ -19,10 +19,18 @@
 
 enum { SLOTS = 32, MAX_THREADS = 4, CPUS_PER_THREAD = 4 };
 
+struct server_thread {
+    struct ms_grpc_instance *t;
+    grpc_completion_queue *cq;
+};
+
 static void *serve(void *arg)
 {
-    grpc_completion_queue *cq = arg;
+    struct server_thread *self = arg;
+    grpc_completion_queue *cq = self->cq;
 
+    ms_grpc_front_take_up(self->t);
+    ms_free(self);
     for (;;) {
         grpc_event ev = grpc_completion_queue_next(cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
         if (ev.type == GRPC_QUEUE_SHUTDOWN)
@@ -132,6 +140,20 @@ static ms_code bind_one(struct ms_grpc_instance *t, const char *addr, char out[1
 
 static void stop(struct ms_transport *opaque);
 
+static bool start_thread(struct ms_grpc_instance *t, int i)
+{
+    struct server_thread *self = ms_malloc(sizeof *self);
+
+    if (!self)
+        return false;
+    *self = (struct server_thread){t, t->cq[i]};
+    if (pthread_create(&t->thread[i], NULL, serve, self) == 0)
+        return true;
+    t->thread[i] = 0;
+    ms_free(self);
+    return false;
+}
+
 static ms_code start_threads(struct ms_grpc_instance *t, struct ms_err *err)
 {
     pthread_condattr_t attr;
@@ -146,13 +168,15 @@ static ms_code start_threads(struct ms_grpc_instance *t, struct ms_err *err)
             if (!ms_grpc_accept(t, t->cq[i]))
                 return ms_fail_oom(err, "grpc call slots", 0);
     }
-    for (int i = 0; i < t->n_threads; i++)
-        if (pthread_create(&t->thread[i], NULL, serve, t->cq[i]) != 0)
+    ms_code code = ms_grpc_front_start(t, err);
+    for (int i = 0; i < t->n_threads; i++) /* in any case: stopping needs them */
+        if (!start_thread(t, i))
             return ms_fail(err, MS_UNAVAILABLE, "grpc: cannot start a thread");
+    MS_TRY(code);
     t->has_janitor = pthread_create(&t->janitor, NULL, watch, t) == 0;
     if (!t->has_janitor)
         return ms_fail(err, MS_UNAVAILABLE, "grpc: cannot start a thread");
-    return ms_grpc_front_start(t, err);
+    return ms_grpc_front_settle(t, err);
 }
 
 static ms_code prepare(struct ms_grpc_instance *t, const char *const *addr, int n,

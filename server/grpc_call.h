@@ -65,8 +65,12 @@ void ms_grpc_reap(struct ms_grpc_instance *t);
 /* Binds one; bound gets what it became. */
 ms_code ms_grpc_front_bind(struct ms_grpc_instance *t, const char *addr, char bound[128],
                            struct ms_err *err);
-/* Serves them, once the server runs. */
+/* Serves them, once the server runs: with a thread of the front's own beside several queues, on the
+ * queue's own thread (which takes it up) where there is one only. */
 ms_code ms_grpc_front_start(struct ms_grpc_instance *t, struct ms_err *err);
+void ms_grpc_front_take_up(struct ms_grpc_instance *t);
+/* When the queues' threads run. */
+ms_code ms_grpc_front_settle(struct ms_grpc_instance *t, struct ms_err *err);
 /* No connection after this; those accepted are known to the server. */
 void ms_grpc_front_quiesce(struct ms_grpc_instance *t);
 /* When the server is down: last bytes out, closed, freed. */

@@ -143,17 +143,12 @@ static size_t last_words(const union ms_guard_state *s, enum ms_guard why, uint8
     return ms_h2_last_words(&s->h2, why, out);
 }
 
-static const struct ms_front_protocol protocol = {
-    .name = "grpc",
-    .stats = 0,
-    .init = init,
-    .client = client,
-    .server = server,
-    .late = late,
-    .idle = idle,
-    .last_words = last_words,
-    .attach = attach,
-};
+#define PROTOCOL                                                                                   \
+    .name = "grpc", .stats = 0, .init = init, .client = client, .server = server, .late = late,    \
+    .idle = idle, .last_words = last_words, .attach = attach
+
+static const struct ms_front_protocol beside = {PROTOCOL};
+static const struct ms_front_protocol within = {PROTOCOL, .carries = true};
 
 /* ---- start and stop ---- */
 
@@ -187,7 +182,21 @@ ms_code ms_grpc_front_start(struct ms_grpc_instance *t, struct ms_err *err)
     if (!n)
         return MS_OK;
     f->n_listening = 0;
-    return ms_front_start(t->srv, &protocol, t, f->listening, n, &f->front, err);
+    return ms_front_start(t->srv, t->n_threads == 1 ? &within : &beside, t, f->listening, n,
+                          &f->front, err);
+}
+
+void ms_grpc_front_take_up(struct ms_grpc_instance *t)
+{
+    if (t->n_threads == 1 && t->front && t->front->front)
+        ms_front_take_up(t->front->front);
+}
+
+ms_code ms_grpc_front_settle(struct ms_grpc_instance *t, struct ms_err *err)
+{
+    if (t->n_threads > 1 || !t->front)
+        return MS_OK;
+    return ms_front_settle(t->front->front, err);
 }
 
 void ms_grpc_front_quiesce(struct ms_grpc_instance *t)

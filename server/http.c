@@ -2,7 +2,9 @@
 /* http.c - a libmicrohttpd daemon behind the front, and the reaper.
  *
  * The front accepts; the daemon gets one end of a socket pair for each connection, and the peer's
- * address with it.
+ * address with it. On a small machine it works on the front's thread: a request is read, guarded,
+ * parsed and handed on, and its answer sent, by one thread. On a larger one it has threads of its
+ * own.
  *
  * The library's own timeout only sees idleness: a byte every few seconds keeps a connection for
  * ever. The reaper looks once a second at every connection and shuts down those whose head takes
@@ -179,8 +181,8 @@ static struct MHD_Daemon *start_daemon(struct ms_http_instance *t, unsigned thre
     };
 
     return MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNALLY | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
-            MHD_USE_NO_LISTEN_SOCKET,
+        (threads > 1 ? MHD_USE_EPOLL_INTERNALLY : MHD_USE_EPOLL) | MHD_ALLOW_SUSPEND_RESUME |
+            MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET,
         0, NULL, NULL, ms_http_access, t, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->max_connections * threads + 256,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((o->idle_timeout + MS_SEC - 1) / MS_SEC),
@@ -237,17 +239,38 @@ static bool attach(void *owner, int fd, const struct sockaddr *sa, socklen_t len
     return false;
 }
 
-static const struct ms_front_protocol protocol = {
-    .name = "http",
-    .stats = 1,
-    .answers_first = true,
-    .init = init_guard,
-    .client = from_client,
-    .server = from_server,
-    .late = never_late,
-    .last_words = last_words,
-    .attach = attach,
-};
+static int run_fd(void *owner)
+{
+    struct ms_http_instance *t = owner;
+
+    return MHD_get_daemon_info(t->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+}
+
+/* Has the library more to do at once? Of its deadlines, which are seconds, the front reminds it. */
+static bool run(void *owner)
+{
+    struct ms_http_instance *t = owner;
+    MHD_UNSIGNED_LONG_LONG ms;
+
+    return MHD_run(t->daemon) == MHD_YES && MHD_get_timeout(t->daemon, &ms) == MHD_YES && ms == 0;
+}
+
+static void end(void *owner)
+{
+    struct ms_http_instance *t = owner;
+
+    if (t->daemon)
+        MHD_stop_daemon(t->daemon);
+    t->daemon = NULL;
+}
+
+#define PROTOCOL                                                                                   \
+    .name = "http", .stats = 1, .answers_first = true, .init = init_guard, .client = from_client,  \
+    .server = from_server, .late = never_late, .last_words = last_words, .attach = attach,         \
+    .end = end
+
+static const struct ms_front_protocol beside = {PROTOCOL};
+static const struct ms_front_protocol within = {PROTOCOL, .run = run, .run_fd = run_fd};
 
 static void stop(struct ms_transport *opaque);
 
@@ -274,6 +297,7 @@ static ms_code open_all(struct ms_http_instance *t, struct ms_err *err)
         threads = (ms_cpu()->usable + CPUS_PER_THREAD - 1) / CPUS_PER_THREAD;
     if (threads > MAX_THREADS)
         threads = MAX_THREADS;
+    t->within = threads == 1;
     t->daemon = start_daemon(t, (unsigned)threads);
     if (!t->daemon)
         return ms_fail(err, MS_UNAVAILABLE, "http: cannot start on '%.100s'", t->address[0]);
@@ -300,7 +324,8 @@ static ms_code listen_on(struct ms_server *srv, const char *const *addr, int n,
     if (code == MS_OK)
         code = open_all(t, err);
     if (code == MS_OK) {
-        code = ms_front_start(srv, &protocol, t, t->listening, n, &t->front, err);
+        code =
+            ms_front_start(srv, t->within ? &within : &beside, t, t->listening, n, &t->front, err);
     } else {
         for (int i = 0; i < t->n; i++)
             close(t->listening[i]);
@@ -383,15 +408,12 @@ static void stop(struct ms_transport *opaque)
         pthread_join(t->reaper, NULL);
     }
     cut_off(t);
-    if (t->front)
-        ms_front_quiesce(t->front);
-    if (t->daemon)
-        MHD_stop_daemon(t->daemon);
+    ms_front_stop(t->front);
+    end(t); /* if there was no front to do it */
     pthread_mutex_lock(&t->lock);
     while (atomic_load(&t->live) > 0)
         pthread_cond_wait(&t->changed, &t->lock);
     pthread_mutex_unlock(&t->lock);
-    ms_front_stop(t->front);
     ms_free(t->address);
     pthread_cond_destroy(&t->changed);
     pthread_mutex_destroy(&t->lock);

@@ -20,6 +20,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "server/front.h"
 #include "server/inflate.h"
 
 enum {
@@ -73,7 +74,9 @@ static void unpark(struct ms_http_call *h)
         return;
     h->parked = false;
     MHD_resume_connection(h->mhd);
-    atomic_fetch_sub(&h->t->parked, 1);
+    if (h->t->within) /* else the library wakes its own thread */
+        ms_front_wake(h->t->front);
+    atomic_fetch_sub(&h->t->parked, 1); /* the last touch: a stop waits for it */
 }
 
 static void end(struct ms_call *c)
@@ -125,7 +128,8 @@ static void destroy(struct ms_call *c)
     ms_free(h->uri);
     pthread_mutex_destroy(&h->lock);
     ms_free(h);
-    if (atomic_fetch_sub(&t->live, 1) == 1) {
+    /* Who waits for the last one has set closing before. */
+    if (atomic_fetch_sub(&t->live, 1) == 1 && atomic_load(&t->closing)) {
         pthread_mutex_lock(&t->lock);
         pthread_cond_broadcast(&t->changed);
         pthread_mutex_unlock(&t->lock);

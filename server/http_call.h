@@ -16,6 +16,7 @@ struct ms_http_instance {
     struct ms_server *srv;
     struct ms_front *front;
     struct MHD_Daemon *daemon;
+    bool within;      /* it works on the front's thread */
     int listening[4]; /* until the front has them */
     char (*address)[128];
     int n;

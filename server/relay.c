@@ -186,6 +186,7 @@ static enum ms_relay_end pump(struct ms_relay *r, int direction, uint8_t *buffer
             good = (size_t)n;
         if (good && !forward(to, buffer, good, now))
             return MS_RELAY_OVER;
+        r->fed |= direction == MS_CLIENT;
         if (*why != MS_GUARD_OK && !r->refused)
             return MS_RELAY_REFUSED;
     }
@@ -202,6 +203,7 @@ static void pass_end(struct ms_relay *r, int direction)
         return;
     (void)shutdown(to->fd, SHUT_WR);
     to->shut = true;
+    r->fed |= direction == MS_CLIENT;
 }
 
 /* The server's side is over, and the peer has all that came from it. */

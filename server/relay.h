@@ -34,6 +34,7 @@ struct ms_relay {
     bool told;      /* the last words were sent */
     bool dead;      /* sockets are closed; freed after the round */
     bool queued;    /* in the list of turns */
+    bool fed;       /* the server has been given bytes, or their end; the front clears it */
     int nudges;     /* how often the server was told again that no more comes */
     int64_t linger; /* when a refused peer is cut off */
     size_t dropped; /* bytes of it that were thrown away */

@@ -2,11 +2,15 @@
 /* rpc_infer.c - ModelInfer: tensors in, tensors out, through the queue.
  *
  * Runs on a transport thread and never waits: it decodes, queues and returns. done() runs later on
- * a worker thread and answers from there. The call's memory owns everything between the two. */
+ * a worker thread and answers from there; for a model whose run takes less than waking one, at once
+ * on this thread. The call's memory owns everything between the two. */
 #include <string.h>
 
 #include "proto/json.h"
 #include "server/rpc_infer.h"
+
+#define ALONE (200 * MS_US)
+#define IN_A_CROWD (10 * MS_US)
 
 static struct ms_infer *of(struct ms_call *c)
 {
@@ -16,6 +20,27 @@ static struct ms_infer *of(struct ms_call *c)
 static bool charge(void *arg, size_t bytes)
 {
     return ms_call_charge(arg, bytes);
+}
+
+/* Has the calling thread waited since it was asked last? */
+static bool has_waited(void)
+{
+    static _Thread_local long seen;
+    long n = ms_sleeps();
+    bool waited = n != seen;
+
+    seen = n;
+    return waited;
+}
+
+/* How long a run may keep this thread. If it has just waited, nothing has piled up behind the
+ * request; else only what takes less than handing it over. A gRPC worker also sends its answer,
+ * which takes longer than that. */
+static int64_t here(const struct ms_call *c)
+{
+    if (has_waited())
+        return ALONE;
+    return c->wire == MS_WIRE_JSON ? IN_A_CROWD : 0;
 }
 
 void ms_infer_init(struct ms_infer *f, struct ms_call *c, struct ms_arena *a)
@@ -29,6 +54,7 @@ void ms_infer_init(struct ms_infer *f, struct ms_call *c, struct ms_arena *a)
     f->predict.json_depth = c->srv->opts.json_depth;
     f->req.arena = a;
     f->req.deadline = c->deadline;
+    f->req.here = here(c);
     f->req.times.received = ms_now();
 }
 

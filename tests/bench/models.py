@@ -33,6 +33,21 @@ def inputs_of(session, batch, length):
     return arrays
 
 
+def inputs_of_file(path, batch, length):
+    """The same from the file alone: an engine that is measured should not have been loaded before."""
+    import onnx
+
+    rng = np.random.default_rng(1)
+    graph, arrays = onnx.load(path, load_external_data=False).graph, []
+    known = {i.name for i in graph.initializer}
+    for i in (i for i in graph.input if i.name not in known):
+        t = i.type.tensor_type
+        shape = [d.dim_value or (batch if k == 0 else length) for k, d in enumerate(t.shape.dim)]
+        a = rng.normal(size=shape).astype(np.float32) if t.elem_type == 1 else rng.integers(0, 100, shape)
+        arrays.append(np.zeros(shape, a.dtype) if "mask" in i.name else a)
+    return arrays
+
+
 def block(run, seconds):
     """Runs for at least that long: fastest and median milliseconds."""
     times, start = [], time.perf_counter()

@@ -523,17 +523,55 @@ static void gen_det(struct kt_case *c)
     kt_in(c, kt_random(c, MS_F32, &s, -1, 1), KT_VALUE);
 }
 
+/* One letter a dim: the same letter has the same size wherever it stands, or now and then 1. */
+static void einsum_operand(struct kt_case *c, const char *letters, const int64_t size[26])
+{
+    struct ms_shape s = {.rank = (int)strlen(letters)};
+
+    for (int i = 0; i < s.rank; i++)
+        s.dim[i] = kt_int(c, 0, 40) == 0 && strlen(letters) > 1 ? 1 : size[letters[i] - 'a'];
+    for (int i = 0; i < s.rank; i++) /* a diagonal is square */
+        for (int k = 0; k < i; k++)
+            if (letters[i] == letters[k])
+                s.dim[i] = s.dim[k];
+    kt_in(c, kt_random(c, MS_F32, &s, -1, 1), KT_VALUE);
+}
+
 static void gen_einsum(struct kt_case *c)
 {
-    static const char *const equations[] = {"bij,bjk->bik", "bij,bjk", "bij,bkj->b", "...ij,...jk"};
-    struct ms_shape a = kt_shape(c, 3, 1, 9), b = kt_shape(c, 3, 1, 9);
-    const int which = (int)kt_int(c, 0, 3);
+    static const struct {
+        const char *text, *in[3];
+    } equations[] = {
+        {"bij,bjk->bik", {"bij", "bjk"}},
+        {"bij,bjk", {"bij", "bjk"}},
+        {"bij,bkj->b", {"bij", "bkj"}},
+        {"...ij,...jk", {"aij", "ajk"}},
+        {"bhqd,bhkd->bhqk", {"bhqd", "bhkd"}},
+        {"bhqk,bkhd->bqhd", {"bhqk", "bkhd"}},
+        {"ij,j->i", {"ij", "j"}},
+        {"i,j->ij", {"i", "j"}},
+        {"ij,kj->ki", {"ij", "kj"}},
+        {"ij,ij->", {"ij", "ij"}},
+        {"ii,ij->j", {"ii", "ij"}},
+        {"abcd,dcef->aebf", {"abcd", "dcef"}},
+        {"ibjc,jdk->ckbid", {"ibjc", "jdk"}},
+        {"ij,jk,kl->il", {"ij", "jk", "kl"}},
+        {"bij->bji", {"bij"}},
+    };
+    const int n = (int)(sizeof equations / sizeof *equations);
+    const int which = (int)kt_int(c, 0, n - 1);
+    const bool wide = kt_int(c, 0, 7) == 0;
+    int64_t size[26];
 
-    b.dim[0] = a.dim[0];
-    b.dim[which == 2 ? 2 : 1] = a.dim[2];
-    kt_in(c, kt_random(c, MS_F32, &a, -1, 1), KT_VALUE);
-    kt_in(c, kt_random(c, MS_F32, &b, -1, 1), KT_VALUE);
-    ms_attr_set_str(c->node, "equation", equations[which]);
+    for (int i = 0; i < 26; i++)
+        size[i] = kt_int(c, 1, 6);
+    if (wide) /* more than a panel of columns, more than a block of rows */
+        size[(equations[which].in[0][0] - 'a')] = kt_int(c, 60, 130);
+    for (int k = 0; k < 3 && equations[which].in[k]; k++)
+        einsum_operand(c, equations[which].in[k], size);
+    ms_attr_set_str(c->node, "equation", equations[which].text);
+    /* each product added rounds a sum that may be larger than what is left of it in the end */
+    c->tol_floor = (wide ? 130.0 * 6 : 36.0) * 0x1p-24;
 }
 
 static void gen_roi_align(struct kt_case *c)
@@ -614,7 +652,7 @@ KT_ROWS(array) = {
     {.op = "ConstantOfShape", .gen = gen_constant_of_shape},
     {.op = "Range", .gen = gen_range},
     {.op = "Det", .gen = gen_det},
-    {.op = "Einsum", .gen = gen_einsum},
+    {.op = "Einsum", .gen = gen_einsum, .rel = 2e-6, .abs = 2e-6}, /* as MatMul */
     {.op = "RoiAlign", .gen = gen_roi_align},
     {.op = "NonMaxSuppression", .gen = gen_nms},
     {0},

@@ -535,6 +535,21 @@ static void gen_dynamic_quantize(struct kt_case *c)
     kt_in(c, kt_random(c, MS_F32, &x, -9, 9), KT_VALUE);
 }
 
+/* None, one, or one for each of n. */
+static struct ms_tensor *zero_points(struct kt_case *c, enum ms_dtype t, int64_t n)
+{
+    const struct ms_shape s = ms_shape_make(n);
+
+    switch (kt_int(c, 0, 2)) {
+    case 0:
+        return NULL;
+    case 1:
+        return kt_scalar(t, 7);
+    default:
+        return kt_random(c, t, &s, -128, 255);
+    }
+}
+
 static void gen_matmul_integer(struct kt_case *c)
 {
     enum ms_dtype ta = kt_flip(c) ? MS_U8 : MS_I8, tb = kt_flip(c) ? MS_U8 : MS_I8;
@@ -542,15 +557,16 @@ static void gen_matmul_integer(struct kt_case *c)
 
     matmul_shapes(c, &a, &b, false, false);
     kt_in(c, kt_random(c, ta, &a, -128, 255), KT_VALUE);
-    kt_in(c, kt_random(c, tb, &b, -128, 255), KT_CONST);
-    kt_in(c, kt_flip(c) ? kt_scalar(ta, 7) : NULL, KT_CONST);
-    kt_in(c, kt_flip(c) ? kt_scalar(tb, 3) : NULL, KT_CONST);
+    kt_in(c, kt_random(c, tb, &b, -128, 255), kt_flip(c) ? KT_CONST : KT_VALUE);
+    kt_in(c, zero_points(c, ta, a.rank < 2 ? 1 : a.dim[a.rank - 2]), KT_CONST);
+    kt_in(c, zero_points(c, tb, b.rank < 2 ? 1 : b.dim[b.rank - 1]), KT_CONST);
 }
 
 static void gen_conv_integer(struct kt_case *c)
 {
     enum ms_dtype ta = kt_flip(c) ? MS_U8 : MS_I8, tb = kt_flip(c) ? MS_U8 : MS_I8;
-    int64_t group = kt_int(c, 1, 3), icg = kt_int(c, 1, 5), ocg = kt_int(c, 1, 7);
+    int64_t group = kt_int(c, 1, 3), icg = kt_int(c, 1, 5),
+            ocg = kt_int(c, 0, 9) ? kt_int(c, 1, 7) : 66;
     struct ms_shape x = kt_shape(c, 4, 3, 12), w = kt_shape(c, 4, 1, 3);
 
     x.dim[0] = kt_int(c, 1, 3);
@@ -558,9 +574,9 @@ static void gen_conv_integer(struct kt_case *c)
     w.dim[0] = group * ocg;
     w.dim[1] = icg;
     kt_in(c, kt_random(c, ta, &x, -128, 255), KT_BATCHED);
-    kt_in(c, kt_random(c, tb, &w, -128, 255), KT_CONST);
+    kt_in(c, kt_random(c, tb, &w, -128, 255), kt_flip(c) ? KT_CONST : KT_VALUE);
     kt_in(c, kt_flip(c) ? kt_scalar(ta, 7) : NULL, KT_CONST);
-    kt_in(c, kt_flip(c) ? kt_scalar(tb, 3) : NULL, KT_CONST);
+    kt_in(c, zero_points(c, tb, w.dim[0]), KT_CONST);
     ms_attr_set_int(c->node, "group", group);
     set_window(c, 2, 2);
 }

@@ -388,7 +388,7 @@ static void bench_op(const struct ms_op *op, const struct kt_row *row)
         for (int k = 0; k < n; k++) {
             if (list[k]->isa == MS_ISA_ANY && flops > 3e7)
                 continue;
-            int64_t ns = kt_time(&c, list[k], flops > 1e9 ? 5 : 40, &err);
+            int64_t ns = kt_time(&c, list[k], flops > 1e9 ? 5 : 40, false, &err);
             printf("%-24s %-26s %-22s %9.1f us %7.1f GF/s %6.1f GB/s\n", list[k]->name,
                    ms_shape_text(a, sizeof a, &c.in[0]->shape, NULL),
                    c.n_in > 1 && c.in[1] ? ms_shape_text(b, sizeof b, &c.in[1]->shape, NULL) : "",

@@ -70,9 +70,11 @@ bool kt_run(struct kt_case *c, const struct ms_kernel *k, uint64_t split, struct
 enum ms_layout kt_layout(const struct ms_kernel *k);
 /* The same values in another layout; a new reference. */
 struct ms_tensor *kt_convert(const struct ms_tensor *t, enum ms_layout l);
-/* As kt_run with everything prepared once, then run `times` times; the fastest in ns. -1: failed.
- */
-int64_t kt_time(struct kt_case *c, const struct ms_kernel *k, int times, struct ms_err *err);
+/* As kt_run with everything prepared once, then run `times` times; the fastest, in ns of this
+ * thread's time (others use the machine too). -1: failed. cold: constants and what was prepared
+ * from them come from memory in every run. */
+int64_t kt_time(struct kt_case *c, const struct ms_kernel *k, int times, bool cold,
+                struct ms_err *err);
 /* The operator's reference kernel. */
 const struct ms_kernel *kt_reference(const struct ms_op *op);
 void kt_drop(struct ms_tensor **t, int n);

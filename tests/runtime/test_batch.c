@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "runtime/engine_impl.h"
 #include "tests/runtime/suites.h"
 #include "tests/runtime/util.h"
 
@@ -25,6 +26,7 @@ struct call {
     struct ms_req_tensor in;
     struct ms_tensor *x;
     atomic_int done;
+    pthread_t by; /* who answered */
     ms_code code;
     struct ms_tensor *y[2];
 };
@@ -34,6 +36,7 @@ static void on_done(struct ms_request *r, const struct ms_err *err, void *arg)
     struct call *c = arg;
 
     c->code = err ? err->code : MS_OK;
+    c->by = pthread_self();
     for (int i = 0; i < r->n_out; i++)
         c->y[i] = ms_tensor_ref(r->out[i].tensor);
     ms_request_done(r);
@@ -104,6 +107,7 @@ static void *fire(void *arg)
 
     for (int i = 0; i < CALLS; i++) {
         call_init(&calls[i], random_of(l->seed + (uint64_t)i, 1 + i % 3, 16));
+        calls[i].req.here = i % 2 * MS_SEC;
         if (ms_submit(l->m, &calls[i].req, on_done, &calls[i], NULL) != MS_OK)
             l->refused++;
         if (i % 40 == 39)
@@ -325,6 +329,105 @@ START_TEST(unaligned_input)
 }
 END_TEST
 
+/* ---- on the submitting thread ---- */
+
+/* Submits x, which may be run here; was it? */
+static bool runs_here(struct ms_model *m, struct call *c, struct ms_tensor *x)
+{
+    call_init(c, x);
+    c->req.here = MS_SEC;
+    ck_assert_int_eq(ms_submit(m, &c->req, on_done, c, NULL), MS_OK);
+    bool at_once = atomic_load(&c->done);
+    wait_done(c);
+    check_call(m, c);
+    bool here = pthread_equal(c->by, pthread_self());
+    ck_assert(at_once || !here);
+    call_free(c);
+    return here;
+}
+
+START_TEST(short_runs_need_no_worker)
+{
+    struct ms_engine *e = must_engine(2);
+    struct ms_model *m = must_load(e, mlp);
+    struct ms_model_stats *s = ms_model_stats(m);
+    struct call c;
+
+    usleep(50000);                                     /* the workers are asleep */
+    ck_assert(!runs_here(m, &c, random_of(1, 5, 16))); /* nobody knows how long it takes */
+    for (int64_t end = ms_now() + 5 * MS_SEC; ms_model_pending(m) && ms_now() < end;)
+        usleep(100);
+    usleep(50000);
+    ck_assert(runs_here(m, &c, random_of(2, 5, 16)));
+    ck_assert_int_eq(ms_model_pending(m), 0);
+    call_init(&c, random_of(2, 5, 16));
+    c.req.here = 1; /* ns */
+    ck_assert_int_eq(ms_submit(m, &c.req, on_done, &c, NULL), MS_OK);
+    wait_done(&c);
+    ck_assert(!pthread_equal(c.by, pthread_self()));
+    call_free(&c);
+    ck_assert_uint_eq(atomic_load(&s->success.count), 3);
+    ck_assert_uint_eq(atomic_load(&s->queue.count), 3);
+    ck_assert_uint_eq(atomic_load(&s->executions), 3);
+    ck_assert_uint_eq(atomic_load(&s->inferences), 15);
+    call_init(&c, random_of(3, 5, 16));
+    c.req.here = MS_SEC;
+    c.req.deadline = ms_now() - 1;
+    ck_assert_int_eq(ms_submit(m, &c.req, on_done, &c, NULL), MS_DEADLINE_EXCEEDED);
+    call_free(&c);
+    ms_model_unref(m);
+    ms_engine_free(e);
+}
+END_TEST
+
+/* A loop's time is a matter of data; and who computes here takes the place of an idle worker. */
+START_TEST(loops_and_busy_workers)
+{
+    struct ms_engine *e = must_engine(1);
+    struct ms_model *m = must_load(e, mlp), *loop = load_endless(e, 0);
+    struct ms_tensor *x = random_of(1, 1, 16), *y[2];
+    struct call c[2];
+
+    ck_assert_int_eq(ms_model_run(m, &x, y, 1, MS_NEVER, NULL, NULL, NULL), MS_OK);
+    ms_tensor_unref(y[0]);
+    ms_tensor_unref(y[1]);
+    call_init(&c[0], random_of(2, 4));
+    c[0].req.here = MS_SEC;
+    ck_assert_int_eq(ms_submit(loop, &c[0].req, on_done, &c[0], NULL), MS_OK);
+    usleep(50000); /* the worker holds it now */
+    call_init(&c[1], x);
+    c[1].req.here = MS_SEC;
+    ck_assert_int_eq(ms_submit(m, &c[1].req, on_done, &c[1], NULL), MS_OK);
+    ck_assert_int_eq(atomic_load(&c[1].done), 0);
+    ms_cancel(&c[0].req);
+    for (int i = 0; i < 2; i++) {
+        wait_done(&c[i]);
+        ck_assert(!pthread_equal(c[i].by, pthread_self()));
+        call_free(&c[i]);
+    }
+    ms_model_unref(loop);
+    ms_model_unref(m);
+    ms_engine_free(e);
+}
+END_TEST
+
+START_TEST(guests_take_idle_places)
+{
+    struct ms_engine *e = must_engine(2);
+    struct ms_pool *p = ms_engine_pool(e);
+
+    usleep(50000);
+    ck_assert(ms_pool_enter(p));
+    ck_assert(ms_pool_enter(p));
+    ck_assert(!ms_pool_enter(p)); /* two workers are idle, no third */
+    ms_pool_leave(p);
+    ck_assert(ms_pool_enter(p));
+    ms_pool_leave(p);
+    ms_pool_leave(p);
+    ms_engine_free(e);
+}
+END_TEST
+
 /* ---- chaos: random deadlines and cancels on two models; each accepted request ends once ---- */
 
 struct chaos {
@@ -405,5 +508,8 @@ TCase *batch_tests(void)
     tcase_add_test(c, queue_limits_and_cancel);
     tcase_add_test(c, bad_requests);
     tcase_add_test(c, unaligned_input);
+    tcase_add_test(c, short_runs_need_no_worker);
+    tcase_add_test(c, loops_and_busy_workers);
+    tcase_add_test(c, guests_take_idle_places);
     return c;
 }

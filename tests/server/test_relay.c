@@ -3,8 +3,10 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -83,7 +85,7 @@ struct scene {
     atomic_int attached; /* the server's end of the newest connection; -1: none */
 };
 
-static void begin(struct scene *s)
+static void begin(struct scene *s, const struct ms_front_protocol *protocol, void *owner)
 {
     struct ms_server_opts o;
     struct ms_err err = {0};
@@ -99,7 +101,7 @@ static void begin(struct scene *s)
     ck_assert_int_eq(listen(fd, 8), 0);
     ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&s->at, &len), 0);
     ck_assert_int_eq(ms_server_init(&s->srv, &o, &err), MS_OK);
-    ck_assert_int_eq(ms_front_start(&s->srv, &plain, &s->attached, &fd, 1, &s->front, &err), MS_OK);
+    ck_assert_int_eq(ms_front_start(&s->srv, protocol, owner, &fd, 1, &s->front, &err), MS_OK);
 }
 
 static void finish(struct scene *s)
@@ -149,7 +151,7 @@ START_TEST(sockets_open_in_a_child)
     int behind, go[2];
     char c = 0;
 
-    begin(&s);
+    begin(&s, &plain, &s.attached);
     int fd = join(&s, &behind);
     echo(fd, behind);
     ck_assert_int_eq(pipe(go), 0);
@@ -185,6 +187,165 @@ START_TEST(sockets_open_in_a_child)
 }
 END_TEST
 
+/* ---- a server that works on the front's thread ---- */
+
+struct echo {
+    int epoll, fd;
+    pthread_t by;
+};
+
+static bool echo_attach(void *owner, int fd, const struct sockaddr *peer, socklen_t len)
+{
+    struct echo *e = owner;
+    struct epoll_event all = {.events = EPOLLIN};
+
+    (void)peer;
+    (void)len;
+    e->fd = fd;
+    e->by = pthread_self();
+    return epoll_ctl(e->epoll, EPOLL_CTL_ADD, fd, &all) == 0;
+}
+
+/* One byte at a time: the front has to come again. */
+static bool echo_run(void *owner)
+{
+    struct echo *e = owner;
+    char c;
+
+    if (e->fd < 0 || recv(e->fd, &c, 1, MSG_DONTWAIT) != 1)
+        return false;
+    ck_assert(pthread_equal(e->by, pthread_self()));
+    ck_assert_int_eq(send(e->fd, &c, 1, MSG_NOSIGNAL), 1);
+    return true;
+}
+
+static int echo_fd(void *owner)
+{
+    return ((struct echo *)owner)->epoll;
+}
+
+static void echo_end(void *owner)
+{
+    struct echo *e = owner;
+
+    (void)send(e->fd, "bye", 3, MSG_NOSIGNAL);
+    close(e->fd);
+    e->fd = -1;
+}
+
+START_TEST(server_on_the_fronts_thread)
+{
+    struct ms_front_protocol within = plain;
+    struct echo e = {.epoll = epoll_create1(EPOLL_CLOEXEC), .fd = -1};
+    struct scene s;
+    char got[6] = "";
+
+    within.attach = echo_attach;
+    within.run = echo_run;
+    within.run_fd = echo_fd;
+    within.end = echo_end;
+    begin(&s, &within, &e);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&s.at, sizeof s.at), 0);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(send(fd, "hello", 5, MSG_NOSIGNAL), 5);
+        ck_assert_int_eq(recv(fd, got, 5, MSG_WAITALL), 5);
+        ck_assert_str_eq(got, "hello");
+    }
+    ms_front_stop(s.front); /* its last bytes still leave */
+    ck_assert_int_eq(recv(fd, got, 6, MSG_WAITALL), 3);
+    ck_assert_int_eq(memcmp(got, "bye", 3), 0);
+    close(fd);
+    close(e.epoll);
+    ms_server_done(&s.srv);
+}
+END_TEST
+
+/* ---- a server whose thread carries the front ---- */
+
+struct waiter {
+    struct ms_front *front;
+    int epoll;
+    atomic_int fd;
+};
+
+static bool waiter_attach(void *owner, int fd, const struct sockaddr *peer, socklen_t len)
+{
+    struct waiter *w = owner;
+    struct epoll_event all = {.events = EPOLLIN, .data.fd = fd};
+
+    (void)peer;
+    (void)len;
+    atomic_store(&w->fd, fd);
+    return epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &all) == 0;
+}
+
+/* Knows of no front: waits on its own descriptor, and answers. Ends when that says so. */
+static void *waiter_main(void *arg)
+{
+    struct waiter *w = arg;
+    struct epoll_event e;
+    char text[16];
+
+    if (w->front)
+        ms_front_take_up(w->front);
+    for (;;) {
+        if (epoll_wait(w->epoll, &e, 1, -1) < 1)
+            continue;
+        ssize_t n = recv(e.data.fd, text, sizeof text, MSG_DONTWAIT);
+        if (n <= 0)
+            return NULL;
+        ck_assert_int_eq(send(e.data.fd, text, (size_t)n, MSG_NOSIGNAL), n);
+    }
+}
+
+static void carried(bool takes_up)
+{
+    struct ms_front_protocol within = plain;
+    struct waiter w = {.epoll = epoll_create1(EPOLL_CLOEXEC), .fd = -1};
+    struct scene s;
+    struct ms_err err = {0};
+    pthread_t t;
+    char got[6] = "";
+
+    within.attach = waiter_attach;
+    within.carries = true;
+    begin(&s, &within, &w);
+    w.front = takes_up ? s.front : NULL;
+    ck_assert_int_eq(pthread_create(&t, NULL, waiter_main, &w), 0);
+    ck_assert_int_eq(ms_front_settle(s.front, &err), MS_OK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&s.at, sizeof s.at), 0);
+    for (int i = 0; i < 100; i++) {
+        ck_assert_int_eq(send(fd, "hello", 5, MSG_NOSIGNAL), 5);
+        ck_assert_int_eq(recv(fd, got, 5, MSG_WAITALL), 5);
+        ck_assert_str_eq(got, "hello");
+    }
+    ms_front_quiesce(s.front);
+    ck_assert_int_eq(send(atomic_load(&w.fd), "bye", 3, MSG_NOSIGNAL), 3);
+    ms_front_stop(s.front);
+    ck_assert_int_eq(recv(fd, got, 3, MSG_WAITALL), 3);
+    ck_assert_int_eq(memcmp(got, "bye", 3), 0);
+    pthread_join(t, NULL); /* it has been told of the end, and waits by itself again */
+    close(fd);
+    close(atomic_load(&w.fd));
+    close(w.epoll);
+    ms_server_done(&s.srv);
+}
+
+START_TEST(carried_by_the_server)
+{
+    carried(true);
+    carried(true); /* and again, in the same process */
+}
+END_TEST
+
+START_TEST(not_taken_up)
+{
+    carried(false);
+}
+END_TEST
+
 Suite *suite_relay(void)
 {
     Suite *s = suite_create("relay");
@@ -192,6 +353,9 @@ Suite *suite_relay(void)
 
     tcase_set_timeout(t, 60);
     tcase_add_test(t, sockets_open_in_a_child);
+    tcase_add_test(t, server_on_the_fronts_thread);
+    tcase_add_test(t, carried_by_the_server);
+    tcase_add_test(t, not_taken_up);
     suite_add_tcase(s, t);
     return s;
 }

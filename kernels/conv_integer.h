@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* conv_integer.h - functions that the record of ConvInteger names. */
+#ifndef MS_KERNELS_CONV_INTEGER_H
+#define MS_KERNELS_CONV_INTEGER_H
+
+#include "ir/op.h"
+
+size_t ms_conv_integer_units(const struct ms_task *t);
+#define MS_FORM(s_)                                                                                \
+    ms_code ms_conv_integer_prepare_##s_(const struct ms_prep *p, const void **state,              \
+                                         struct ms_err *err);                                      \
+    size_t ms_conv_integer_scratch_##s_(const struct ms_task *t);                                  \
+    void ms_conv_integer_##s_(const struct ms_task *t);
+MS_FORM(vnni)
+MS_FORM(avx2)
+MS_FORM(plain)
+#undef MS_FORM
+
+#endif
