@@ -147,38 +147,29 @@ void ms_strided_merge(struct ms_strided *s)
             q[i] = p[(ptrdiff_t)i * step];                                                         \
     } while (0)
 
-/* y[i] = x[2 i], as many of n as fit vectors and read nothing beyond x[2 n - 2]. */
-MS_TARGET_AVX2 static size_t every_second(float *y, const float *x, size_t n)
+/* y[i] = x[2 i] for n >= 8 elements; nothing beyond x[2 n - 2] is read. */
+MS_TARGET_AVX2 static void every_second(float *y, const float *x, size_t n)
 {
-    size_t i = 0;
-
-    for (; i + 8 < n; i += 8) {
+    for (size_t i = 0; i + 8 < n; i += 8) {
         const __m256 s =
             _mm256_shuffle_ps(_mm256_loadu_ps(x + 2 * i), _mm256_loadu_ps(x + 2 * i + 8), 0x88);
         _mm256_storeu_ps(y + i, _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(s), 0xd8)));
     }
-    return i;
+    /* the last eight, some of them again: the second half is read one element earlier */
+    x += 2 * (n - 8);
+    const __m256 s = _mm256_shuffle_ps(_mm256_loadu_ps(x), _mm256_loadu_ps(x + 7), 0xd8);
+    _mm256_storeu_ps(y + n - 8, _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(s), 0xd8)));
 }
 
 static void copy_row(size_t size, void *y, const void *x, ptrdiff_t step, size_t n)
 {
-    size_t done = 0;
-
-    if (step == 1) {
+    if (step == 1)
         memcpy(y, x, n * size);
-        return;
-    }
-    if (step == 0) {
+    else if (step == 0)
         ms_fill(y, x, size, n);
-        return;
-    }
-    if (step == 2 && size == 4 && n >= 8 && ms_cpu()->isa >= MS_ISA_AVX2) {
-        done = every_second(y, x, n);
-        y = (uint8_t *)y + done * size;
-        x = (const uint8_t *)x + 2 * done * size;
-        n -= done;
-    }
-    if (n > 0)
+    else if (step == 2 && size == 4 && n >= 8 && ms_cpu()->isa >= MS_ISA_AVX2)
+        every_second(y, x, n);
+    else
         MS_BY_SIZE(size, GATHER);
 }
 
