@@ -3,7 +3,10 @@
  *
  * Of equal elements the first (or last, on request) counts; the first NaN beats everything, as in
  * numpy. A unit is one output element. */
+#include <string.h>
+
 #include "kernels/copy.h"
+#include "kernels/elementwise.h"
 #include "kernels/facts.h"
 #include "kernels/half.h"
 
@@ -51,7 +54,67 @@ typedef int64_t (*scan_fn)(const void *x, size_t n, size_t step, bool later);
 SCANS(max, >)
 SCANS(min, <)
 
-static void run_scan(const struct ms_task *t, const scan_fn *scans)
+/* ---- f32, elements side by side ---- */
+
+enum { LANES = 16, CHUNK = 512 };
+
+/* The best of n elements, n a multiple of LANES; false if one is NaN. */
+#define TOP(name_, target_, op_)                                                                   \
+    target_ MS_VECTORISE static bool name_(const float *x, size_t n, float *top)                   \
+    {                                                                                              \
+        float best[LANES];                                                                         \
+        int32_t nan[LANES] = {0}, any = 0;                                                         \
+        memcpy(best, x, sizeof best);                                                              \
+        for (size_t i = 0; i < n; i += LANES)                                                      \
+            for (size_t l = 0; l < LANES; l++) {                                                   \
+                best[l] = x[i + l] op_ best[l] ? x[i + l] : best[l];                               \
+                nan[l] |= x[i + l] != x[i + l];                                                    \
+            }                                                                                      \
+        for (size_t l = 0; l < LANES; l++) {                                                       \
+            best[0] = best[l] op_ best[0] ? best[l] : best[0];                                     \
+            any |= nan[l];                                                                         \
+        }                                                                                          \
+        *top = best[0];                                                                            \
+        return !any;                                                                               \
+    }
+/* The chunk with the best element is found first, then the element in it. */
+#define RUN(name_, op_, top_, scan_)                                                               \
+    static int64_t name_(const float *x, size_t n, bool later)                                     \
+    {                                                                                              \
+        const size_t whole = n / LANES * LANES;                                                    \
+        size_t chunk = 0, i = 0;                                                                   \
+        float best = x[0], top;                                                                    \
+        for (size_t m; i < whole; i += m) {                                                        \
+            m = whole - i < CHUNK ? whole - i : CHUNK;                                             \
+            if (!top_(x + i, m, &top))                                                             \
+                return scan_(x, n, 1, later);                                                      \
+            if (top op_ best || (later && top == best)) {                                          \
+                best = top;                                                                        \
+                chunk = i;                                                                         \
+            }                                                                                      \
+        }                                                                                          \
+        for (; i < n; i++)                                                                         \
+            if (!(x[i] == x[i]))                                                                   \
+                return scan_(x, n, 1, later);                                                      \
+            else if (x[i] op_ best || (later && x[i] == best)) {                                   \
+                best = x[i];                                                                       \
+                chunk = i;                                                                         \
+            }                                                                                      \
+        const size_t m = n - chunk < CHUNK ? n - chunk : CHUNK;                                    \
+        return (int64_t)chunk + scan_(x + chunk, m, 1, later);                                     \
+    }
+TOP(top_avx512, MS_TARGET_AVX512, >)
+TOP(top_avx2, MS_TARGET_AVX2, >)
+TOP(bottom_avx512, MS_TARGET_AVX512, <)
+TOP(bottom_avx2, MS_TARGET_AVX2, <)
+RUN(max_run_avx512, >, top_avx512, max_f32)
+RUN(max_run_avx2, >, top_avx2, max_f32)
+RUN(min_run_avx512, <, bottom_avx512, min_f32)
+RUN(min_run_avx2, <, bottom_avx2, min_f32)
+
+typedef int64_t (*run_fn)(const float *x, size_t n, bool later);
+
+static void run_scan(const struct ms_task *t, const scan_fn *scans, run_fn row)
 {
     const struct ms_tensor *x = t->in[0];
     const bool later = ms_attr_int(t->node, "select_last_index");
@@ -64,20 +127,24 @@ static void run_scan(const struct ms_task *t, const scan_fn *scans)
 
     for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
         const size_t at = u / inner * n * inner + u % inner;
+        const void *from = (const uint8_t *)x->data + at * size;
 
         ((int64_t *)t->out[0]->data)[u] =
-            scans[x->dtype]((const uint8_t *)x->data + at * size, n, inner, later);
+            row && inner == 1 ? row(from, n, later) : scans[x->dtype](from, n, inner, later);
     }
 }
 
-static void run_max(const struct ms_task *t)
-{
-    run_scan(t, max_scans);
-}
-static void run_min(const struct ms_task *t)
-{
-    run_scan(t, min_scans);
-}
+#define ARG_RUN(name_, scans_, row_)                                                               \
+    static void name_(const struct ms_task *t)                                                     \
+    {                                                                                              \
+        run_scan(t, scans_, row_);                                                                 \
+    }
+ARG_RUN(run_max, max_scans, NULL)
+ARG_RUN(run_max_avx2, max_scans, max_run_avx2)
+ARG_RUN(run_max_avx512, max_scans, max_run_avx512)
+ARG_RUN(run_min, min_scans, NULL)
+ARG_RUN(run_min_avx2, min_scans, min_run_avx2)
+ARG_RUN(run_min_avx512, min_scans, min_run_avx512)
 
 static ms_code infer(struct ms_infer *c)
 {
@@ -140,9 +207,13 @@ static const struct ms_attr_spec attrs[] = {
         .attrs = attrs,                                                                            \
         .infer = infer,                                                                            \
         .cost = cost,                                                                              \
-        .kernels =                                                                                 \
-            (const struct ms_kernel[]){                                                            \
-                {#id_, MS_NUMERIC, MS_ISA_ANY, .units = ms_units_elements, .run = run_}, {0}},     \
+        .kernels = (const struct ms_kernel[]){{#id_ "_avx512", MS_BIT(F32), MS_ISA_AVX512,         \
+                                               .units = ms_units_elements, .run = run_##_avx512},  \
+                                              {#id_ "_avx2", MS_BIT(F32), MS_ISA_AVX2,             \
+                                               .units = ms_units_elements, .run = run_##_avx2},    \
+                                              {#id_, MS_NUMERIC, MS_ISA_ANY,                       \
+                                               .units = ms_units_elements, .run = run_},           \
+                                              {0}},                                                \
     }
 
 ARG_OP(argmax, "ArgMax", "index of the largest element along an axis", run_max);

@@ -4,11 +4,13 @@
 #include <string.h>
 
 #include "kernels/copy.h"
+#include "kernels/elementwise.h"
 #include "kernels/raw.h"
 #include "kernels/vec.h"
 
 enum {
     CHUNK = 65536, /* elements between two looks at the stop flag */
+    BAND = 64,     /* rows that a strip of columns is turned of before the next strip */
     TILE = 16,     /* rows and columns turned at a time: 16 x 4 bytes is a cache line */
 };
 
@@ -35,7 +37,7 @@ size_t ms_units_elements(const struct ms_task *t)
             q[i] = x;                                                                              \
     } while (0)
 
-void ms_fill(void *y, const void *v, size_t size, size_t n)
+MS_VECTORISE void ms_fill(void *y, const void *v, size_t size, size_t n)
 {
     MS_BY_SIZE(size, FILL);
 }
@@ -94,10 +96,13 @@ static void turn32(void *y, const void *x, size_t rows, size_t cols, ptrdiff_t s
 {
     const size_t r8 = rows & ~(size_t)7, c8 = cols & ~(size_t)7;
 
-    for (size_t r = 0; r < r8; r += 8)
-        for (size_t c = 0; c < c8; c += 8)
-            turn8((uint8_t *)y + (r * cols + c) * 4, cols * 4,
-                  (const uint8_t *)x + ((ptrdiff_t)c * step + (ptrdiff_t)r) * 4, step * 4);
+    /* a cache line of y's rows at a time, of as many rows as make whole lines of x */
+    for (size_t r0 = 0; r0 < r8; r0 += BAND)
+        for (size_t c0 = 0; c0 < c8; c0 += TILE)
+            for (size_t r = r0; r < r8 && r < r0 + BAND; r += 8)
+                for (size_t c = c0; c < c8 && c < c0 + TILE; c += 8)
+                    turn8((uint8_t *)y + (r * cols + c) * 4, cols * 4,
+                          (const uint8_t *)x + ((ptrdiff_t)c * step + (ptrdiff_t)r) * 4, step * 4);
     turn32_edge(y, cols, x, step, 0, r8, c8, cols);
     turn32_edge(y, cols, x, step, r8, rows, 0, cols);
 }
@@ -142,10 +147,28 @@ void ms_strided_merge(struct ms_strided *s)
             q[i] = p[(ptrdiff_t)i * step];                                                         \
     } while (0)
 
+/* y[i] = x[2 i] for n >= 8 elements; nothing beyond x[2 n - 2] is read. */
+MS_TARGET_AVX2 static void every_second(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i + 8 < n; i += 8) {
+        const __m256 s =
+            _mm256_shuffle_ps(_mm256_loadu_ps(x + 2 * i), _mm256_loadu_ps(x + 2 * i + 8), 0x88);
+        _mm256_storeu_ps(y + i, _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(s), 0xd8)));
+    }
+    /* the last eight, some of them again: the second half is read one element earlier */
+    x += 2 * (n - 8);
+    const __m256 s = _mm256_shuffle_ps(_mm256_loadu_ps(x), _mm256_loadu_ps(x + 7), 0xd8);
+    _mm256_storeu_ps(y + n - 8, _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(s), 0xd8)));
+}
+
 static void copy_row(size_t size, void *y, const void *x, ptrdiff_t step, size_t n)
 {
     if (step == 1)
         memcpy(y, x, n * size);
+    else if (step == 0)
+        ms_fill(y, x, size, n);
+    else if (step == 2 && size == 4 && n >= 8 && ms_cpu()->isa >= MS_ISA_AVX2)
+        every_second(y, x, n);
     else
         MS_BY_SIZE(size, GATHER);
 }

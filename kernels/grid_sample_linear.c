@@ -44,12 +44,33 @@ size_t ms_grid_sample_linear_scratch(const struct ms_task *t)
     return sizeof(struct batch);
 }
 
-/* Where n points lie along both axes. Points beyond n stay where old ones were. */
-static void place_batch(struct batch *b, const struct ms_sampler *s, const float *grid, size_t n)
+/* The coordinates of n points, or where they lie if that takes reflecting. Points beyond n stay as
+ * old ones were. */
+static void read_points(struct batch *b, const struct ms_sampler *s, const float *grid, size_t n)
 {
     for (int d = 0; d < 2; d++)
-        for (size_t i = 0; i < n; i++)
-            b->at[d][i] = ms_sampler_place(s, d, (double)grid[2 * i + (size_t)(1 - d)]);
+        for (size_t i = 0; i < n; i++) {
+            const double v = (double)grid[2 * i + (size_t)(1 - d)];
+            b->at[d][i] = s->padding == 'r' ? ms_sampler_place(s, d, v) : v;
+        }
+}
+
+/* What ms_sampler_place says, but for reflection. */
+static inline __attribute__((always_inline)) void
+place_points(struct batch *b, const struct ms_sampler *s, int d, size_t n)
+{
+    const double size = (double)s->size[d], far = 1e9, low = s->low[d], high = s->high[d];
+    const double scale = s->corners ? size - 1.0 : size, less = s->corners ? 0.0 : 1.0;
+    const bool border = s->padding == 'b';
+
+    for (size_t i = 0; i < n; i++) {
+        double x = ((b->at[d][i] + 1.0) * scale - less) / 2.0;
+        x = x != x ? low : x;
+        x = border && x < low ? 0.0 : x;
+        x = border && x > high ? size - 1.0 : x;
+        x = x < -far ? -far : x;
+        b->at[d][i] = x > far ? far : x;
+    }
 }
 
 /* One axis: the elements beside each place. */
@@ -99,6 +120,8 @@ static inline __attribute__((always_inline)) void join_taps(struct batch *b,
     target_ MS_VECTORISE static void find_##suffix_(struct batch *b, const struct ms_sampler *s,   \
                                                     size_t n)                                      \
     {                                                                                              \
+        for (int d = 0; d < 2 && s->padding != 'r'; d++)                                           \
+            place_points(b, s, d, n);                                                              \
         axis_taps(b, s, 0, n);                                                                     \
         axis_taps(b, s, 1, n);                                                                     \
     }                                                                                              \
@@ -135,7 +158,7 @@ static void run(const struct ms_task *t, const struct steps *steps)
         n = points - u % points < t->last - u ? points - u % points : t->last - u;
         n = n < BATCH ? n : BATCH;
         const size_t whole = (n + LANES - 1) / LANES * LANES;
-        place_batch(b, &s, (const float *)t->in[1]->data + 2 * u, n);
+        read_points(b, &s, (const float *)t->in[1]->data + 2 * u, n);
         steps->find(b, &s, whole);
         for (int d = 0; d < 2 && s.padding == 'r'; d++)
             reflect_taps(b, &s, d, n);

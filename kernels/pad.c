@@ -121,6 +121,14 @@ static size_t units(const struct ms_task *t)
     return ms_shape_span(&t->out[0]->shape, 0, t->out[0]->shape.rank - 1);
 }
 
+static void put(uint8_t *y, const void *x, size_t size)
+{
+    if (size == 4) /* a call would cost more than the element */
+        memcpy(y, x, 4);
+    else
+        memcpy(y, x, size);
+}
+
 /* Vectors of channels are filled with zeros alone. */
 static void fill(uint8_t *y, const void *value, size_t size, size_t n)
 {
@@ -159,7 +167,7 @@ static void pad_row(const struct plan *p, uint8_t *y, const uint8_t *x, const vo
             i += m;
             continue;
         }
-        memcpy(y + (size_t)i * size, at < 0 ? value : x + (size_t)(s->from + at) * size, size);
+        put(y + (size_t)i * size, at < 0 ? value : x + (size_t)(s->from + at) * size, size);
         i++;
     }
 }

@@ -6,6 +6,10 @@
 
 #include "kernels/elementwise.h"
 #include "kernels/reduce.h"
+#include "kernels/vec_avx2.h"
+#include "kernels/reduce_top.inc"
+#include "kernels/vec_avx512.h"
+#include "kernels/reduce_top.inc"
 
 /* a is the accumulator, x the element (already of the accumulator's type); result: the new a. */
 #define FOLD(name_, target_, T_, A_, field_, expr_)                                                \
@@ -29,10 +33,10 @@
 /* Sums of f32: in f32 over up to ROWS rows, as wide as the vectors are, four rows at a time as a
  * tree (a quarter of the roundings at full magnitude, and the order in which other engines add),
  * and in double from there, so that long sums stay exact. */
-enum { ROWS = 1024, MAX_COLS = 512 };
+enum { ROWS = 1024, MAX_COLS = 512, LANES = 64 /* the usual width, known to the compiler */ };
 #define IN_BLOCKS(name_, target_, expr_)                                                           \
-    target_ MS_VECTORISE static void name_##_block(float *part, const float *x, size_t rows,       \
-                                                   size_t cols, ptrdiff_t step)                    \
+    target_ MS_VECTORISE static inline __attribute__((always_inline)) void name_##_block(          \
+        float *part, const float *x, size_t rows, size_t cols, ptrdiff_t step)                     \
     {                                                                                              \
         const size_t quads = (rows - 1) & ~(size_t)3;                                              \
         size_t r = 1;                                                                              \
@@ -59,11 +63,28 @@ enum { ROWS = 1024, MAX_COLS = 512 };
         (void)m;                                                                                   \
         for (size_t first = 0; first < rows; first += ROWS) {                                      \
             const size_t n = rows - first < ROWS ? rows - first : ROWS;                            \
-            name_##_block(part, (const float *)xv + (ptrdiff_t)first * step, n, cols, step);       \
+            const float *from = (const float *)xv + (ptrdiff_t)first * step;                       \
+            if (cols == LANES)                                                                     \
+                name_##_block(part, from, n, LANES, step);                                         \
+            else                                                                                   \
+                name_##_block(part, from, n, cols, step);                                          \
             for (size_t i = 0; i < cols; i++)                                                      \
                 acc[i].f += (double)part[i];                                                       \
         }                                                                                          \
     }
+
+/* Largest and smallest f32 elements are exact in f32. */
+#define TOP_FOLD(name_, v_, target_, largest_)                                                     \
+    target_ static void name_(union ms_acc *acc, const union ms_acc *m, const void *x,             \
+                              size_t rows, size_t cols, ptrdiff_t step)                            \
+    {                                                                                              \
+        (void)m;                                                                                   \
+        v_##_fold_top(acc, x, rows, cols, step, largest_);                                         \
+    }
+#define TOP_FOLDS(v_, isa_, target_)                                                               \
+    TOP_FOLD(max_f32_##isa_, v_, target_, true)                                                    \
+    TOP_FOLD(min_f32_##isa_, v_, target_, false)
+#define DONE(name_, target_, expr_) /* those of f32 are there already */
 
 #define JOIN(name_, A_, field_, expr_)                                                             \
     static void name_(union ms_acc *acc, size_t n)                                                 \
@@ -144,10 +165,16 @@ FOLDS(square, IN_DOUBLE, a + x * x, WRAP(+, a, WRAP(*, x, x)), a + x * x, a + x,
       a + x, start_0)
 FOLDS(prod, IN_DOUBLE, a *x, WRAP(*, a, x), a *x, a *x, WRAP(*, a, x), a *x, start_1)
 /* NaN wins, as in numpy. */
-FOLDS(max, IN_DOUBLE, x > a || x != x ? x : a, x > a ? x : a, x > a ? x : a,
-      x > a || x != x ? x : a, x > a ? x : a, x > a ? x : a, start_low)
-FOLDS(min, IN_DOUBLE, x < a || x != x ? x : a, x < a ? x : a, x < a ? x : a,
-      x < a || x != x ? x : a, x < a ? x : a, x < a ? x : a, start_high)
+#define MAX_F(x, a) x > a || x != x ? x : a
+#define MIN_F(x, a) x < a || x != x ? x : a
+IN_DOUBLE(max_f32, , MAX_F(x, a))
+IN_DOUBLE(min_f32, , MIN_F(x, a))
+TOP_FOLDS(v8, avx2, MS_TARGET_AVX2)
+TOP_FOLDS(v16, avx512, MS_TARGET_AVX512)
+FOLDS(max, DONE, MAX_F(x, a), x > a ? x : a, x > a ? x : a, MAX_F(x, a), x > a ? x : a,
+      x > a ? x : a, start_low)
+FOLDS(min, DONE, MIN_F(x, a), x < a ? x : a, x < a ? x : a, MIN_F(x, a), x < a ? x : a,
+      x < a ? x : a, start_high)
 
 /* exp(x - m) summed; integers are converted by the caller's choice of accumulator. */
 #define EXP_FOLD(name_, T_)                                                                        \
