@@ -31,7 +31,7 @@ static bool keep(void *arg, struct ms_tensor *t)
     if (!e)
         return false;
     k->kept_bytes += t->bytes;
-    *e = (struct kept){ms_tensor_ref(t), k->kept};
+    *e = (struct kept){t, k->kept}; /* with the reference of the pass that made it */
     k->kept = e;
     return true;
 }

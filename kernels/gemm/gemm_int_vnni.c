@@ -37,7 +37,7 @@ enum { ROWS = 8 };
         MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < NV; j++)              \
         {                                                                                          \
             const size_t at = 16 * (size_t)j, left = n > at ? n - at : 0;                          \
-            const __mmask16 some = left >= 16 ? 0xffff : (__mmask16)((1u << left) - 1);            \
+            const __mmask16 some = (__mmask16)(left >= 16 ? 0xffffu : (1u << left) - 1u);          \
             __m512i y =                                                                            \
                 _mm512_mullo_epi32(_mm512_set1_epi32(za[i]), _mm512_loadu_si512(add + at));        \
             y = _mm512_add_epi32(acc[i][j], y);                                                    \
