@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* conv.c - every algorithm on every shape, and what the choice at load made of it.
  *
- *     bench_conv [--cap BYTES] [--json FILE] [--seconds S]
+ *     bench_conv [--cap BYTES] [--json FILE] [--seconds S] [--net NAME]
  *
  * Shapes are those of known networks and odd ones from a fixed seed. Each candidate that this host
  * could run is timed on one thread (fastest of several calls, candidates taking turns); the choice
@@ -347,7 +347,7 @@ static void write_json(const char *path, const struct result *r, int n, double t
 int main(int argc, char **argv)
 {
     static struct result r[MAX_SHAPES];
-    const char *json = NULL;
+    const char *json = NULL, *net = NULL;
     double seconds = 0.004;
     size_t cap = 1 << 20;
     int n = 0, violations = 0;
@@ -359,10 +359,14 @@ int main(int argc, char **argv)
             cap = strtoull(argv[i + 1], NULL, 10);
         else if (strcmp(argv[i], "--seconds") == 0)
             seconds = atof(argv[i + 1]);
+        else if (strcmp(argv[i], "--net") == 0)
+            net = argv[i + 1];
     }
     make_shapes();
     double top = 0;
     for (int i = 0; i < n_list; i++) {
+        if (net && strcmp(list[i].net, net) != 0)
+            continue;
         if (measure(&list[i], &r[n], seconds, cap))
             list[n++] = list[i];
         else

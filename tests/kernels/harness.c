@@ -207,7 +207,6 @@ struct run {
     struct ms_ctl ctl; /* first: a ctl is a run */
     atomic_bool stop;
     struct ms_err *err;
-    struct ms_arena packed;
     struct ms_bytes held[HELD]; /* what prepare asked for */
     int n_held;
 };
@@ -242,16 +241,31 @@ static bool on_call(const struct ms_task *t, const struct ms_graph *g, struct ms
     return eval_graph((struct run *)t->ctl, g, in, out);
 }
 
+/* In large pages where that matters, as the runtime has it: they begin at 4 MiB. */
+static size_t held_size(size_t bytes)
+{
+    const size_t least = bytes > 128 << 10 ? 4 << 20 : 0;
+
+    return bytes > least ? bytes : least;
+}
+
 static void *on_alloc(const struct ms_prep *p, size_t bytes)
 {
     struct run *r = p->arg;
-    void *m = must(ms_arena_alloc(&r->packed, bytes + 4096)); /* big ones are aligned to 64 */
+    void *m;
 
-    m = (void *)(((uintptr_t)m + 63) & ~(uintptr_t)63);
+    if (r->n_held == HELD)
+        return NULL;
+    m = must(ms_aligned_alloc(held_size(bytes)));
     memset(m, 0xff, bytes);
-    if (r->n_held < HELD)
-        r->held[r->n_held++] = ms_bytes(m, bytes);
+    r->held[r->n_held++] = ms_bytes(m, bytes);
     return m;
+}
+
+static void run_done(struct run *r)
+{
+    for (int i = 0; i < r->n_held; i++)
+        ms_aligned_free((void *)(uintptr_t)r->held[i].data, held_size(r->held[i].len));
 }
 
 static void run_init(struct run *r, struct ms_err *err)
@@ -259,7 +273,6 @@ static void run_init(struct run *r, struct ms_err *err)
     memset(r, 0, sizeof *r);
     r->ctl = (struct ms_ctl){&r->stop, on_fail, on_output, on_give, on_call};
     r->err = err;
-    ms_arena_init(&r->packed, (size_t)2 << 30);
 }
 
 /* ---- layouts ---- */
@@ -422,7 +435,7 @@ static bool run_node(struct run *outer, const struct ms_kernel *k, const struct 
             ok = ms_fail(err, MS_INTERNAL, "%s left output %d out", k->name, i) == MS_OK;
     if (!ok)
         kt_drop(out, node->n_out);
-    ms_arena_done(&call.run.packed);
+    run_done(&call.run);
     return ok;
 }
 
@@ -529,7 +542,7 @@ int64_t kt_time(struct kt_case *c, const struct ms_kernel *k, int times, bool co
     }
     kt_drop(out, c->node->n_out);
     kt_drop(in, c->n_in);
-    ms_arena_done(&call.run.packed);
+    run_done(&call.run);
     return best;
 }
 
