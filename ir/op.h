@@ -90,6 +90,10 @@ struct ms_task {
     int n_in, n_out;
     size_t first, last; /* units [first, last) of units(task); [0, 1) without units */
     void *scratch;      /* scratch(task) bytes for this call alone, 64-byte aligned */
+    /* A word of the worker for this call, SIZE_MAX in its first piece: a kernel may note here what
+     * its scratch holds, which the worker's next piece of the same call finds as it was left. NULL:
+     * there is no next piece. */
+    size_t *memo;
     struct ms_ctl *ctl;
 };
 
@@ -155,9 +159,6 @@ struct ms_kernel {
      * NULL = 1, or the elements of output 0 for MS_ELEMENTWISE. Results never depend on the split.
      */
     size_t (*units)(const struct ms_task *t);
-    /* Units share what a call makes first (a transformed input): a call is cut into one piece a
-     * worker rather than many small ones. */
-    bool coarse;
     double rate; /* GFLOP/s of op.cost that a core reaches, roughly, to size pieces; 0 = 20 */
     /* Bytes of scratch one call of run needs, whatever its range; NULL = 0. */
     size_t (*scratch)(const struct ms_task *t);

@@ -539,7 +539,7 @@ static void run(const struct ms_task *t, enum ms_isa isa)
 {
     struct call c = {.isa = isa, .act = ms_act_of_node(t->node, isa)};
     struct plan *p = &c.p;
-    size_t taps, bytes, have = SIZE_MAX;
+    size_t taps, bytes, have = t->memo ? *t->memo : SIZE_MAX;
 
     if (ms_tensor_count(t->out[0]) == 0)
         return;
@@ -561,11 +561,13 @@ static void run(const struct ms_task *t, enum ms_isa isa)
         const float *x = (const float *)p->c.x + n * p->planes * (size_t)p->c.in_px * p->px;
         if (p->copies && nb != have)
             copy_band(p, x, oh, band);
-        have = nb;
+        have = nb; /* band in scratch */
         if (!p->copies)
             x += oh * p->step * (size_t)p->c.w.in[2] * p->px;
         run_group(&c, t, u, oh, p->copies ? band : x);
     }
+    if (t->memo)
+        *t->memo = have;
 }
 
 size_t ms_conv_direct_units_avx512(const struct ms_task *t)

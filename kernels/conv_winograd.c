@@ -331,7 +331,7 @@ static void transform_outputs(const struct plan *p, const struct ms_act *act, co
 static void run(const struct ms_task *t, const struct form *f)
 {
     const struct ms_act act = ms_act_of_node(t->node, f->isa);
-    size_t have = SIZE_MAX;
+    size_t have = t->memo ? *t->memo : SIZE_MAX; /* block of tiles that is transformed */
     struct plan p;
 
     if (ms_tensor_count(t->out[0]) == 0)
@@ -351,6 +351,8 @@ static void run(const struct ms_task *t, const struct form *f)
             transform_outputs(&p, &act, m + j * p.block * f->vl, item, g * MS_CONV_NV + j, first,
                               n);
     }
+    if (t->memo)
+        *t->memo = have;
 }
 
 /* ---- what a record needs, by form ---- */

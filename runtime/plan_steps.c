@@ -112,7 +112,7 @@ int ms_step_chunks(const struct ms_kernel *k, size_t units, double flops, size_t
     if (units < 2 || threads < 2 || ns < 2 * piece_ns)
         return 1;
     double most = ns / piece_ns;
-    size_t chunks = (size_t)threads * (k->coarse ? 1 : 4);
+    size_t chunks = (size_t)threads * 4;
     if (most < (double)chunks)
         chunks = (size_t)most;
     return (int)(chunks < units ? chunks : units);

@@ -336,10 +336,11 @@ void ms_pool_free(struct ms_pool *p)
 
 static void pieces(struct ms_spread *s, void *scratch)
 {
+    size_t memo = SIZE_MAX;
     int i;
 
     while ((i = atomic_fetch_add_explicit(&s->next, 1, memory_order_relaxed)) < s->chunks)
-        s->run(s, i, scratch);
+        s->run(s, i, scratch, &memo);
 }
 
 static void help_spread(struct ms_job *job, struct ms_worker *w)

@@ -61,7 +61,8 @@ struct ms_spread {
     int chunks, width;
     size_t scratch;    /* bytes each piece needs of its worker */
     void *own_scratch; /* of the caller */
-    void (*run)(struct ms_spread *s, int chunk, void *scratch);
+    /* memo: of the worker, SIZE_MAX before its first piece */
+    void (*run)(struct ms_spread *s, int chunk, void *scratch, size_t *memo);
 };
 /* Runs all pieces and returns when the last is done. The caller takes part; up to width - 1 idle
  * workers help. */

@@ -17,7 +17,7 @@ struct pieces {
     size_t units;
 };
 
-static void piece(struct ms_spread *s, int i, void *scratch)
+static void piece(struct ms_spread *s, int i, void *scratch, size_t *memo)
 {
     struct pieces *p = (struct pieces *)s;
     struct ms_task t = *p->task;
@@ -27,6 +27,7 @@ static void piece(struct ms_spread *s, int i, void *scratch)
     t.last = p->units / (size_t)s->chunks * (size_t)(i + 1) +
              p->units % (size_t)s->chunks * (size_t)(i + 1) / (size_t)s->chunks;
     t.scratch = scratch;
+    t.memo = memo;
     if (t.first < t.last && !ms_task_stopped(&t))
         p->step->kernel->run(&t);
 }

@@ -337,7 +337,7 @@ struct call {
     struct run run;
     struct ms_task task;
     const struct ms_kernel *k;
-    size_t units, scratch;
+    size_t units, scratch, memo;
 };
 
 static bool call_prepare(struct call *call, const struct ms_kernel *k, const struct ms_node *node,
@@ -364,20 +364,34 @@ static void call_size(struct call *call, struct ms_tensor *const *in, struct ms_
     call->scratch = call->k->scratch ? call->k->scratch(&call->task) : 0;
 }
 
+/* Scratch with a margin behind it that must stay as it is. */
+static void call_open(struct call *call)
+{
+    call->memo = SIZE_MAX;
+    call->task.memo = &call->memo;
+    call->task.scratch = must(ms_aligned_alloc(call->scratch + 64));
+    memset(call->task.scratch, 0xff, call->scratch + 64);
+}
+
+static void call_close(struct call *call)
+{
+    const uint8_t *margin = (const uint8_t *)call->task.scratch + call->scratch;
+
+    for (size_t i = 0; i < 64; i++)
+        if (margin[i] != 0xff)
+            ms_task_fail(&call->task, MS_INTERNAL, "kernel %s wrote beyond its scratch",
+                         call->k->name);
+    ms_aligned_free(call->task.scratch, call->scratch + 64);
+}
+
+/* A piece finds scratch as the one before it left it only if the kernel took note of that. */
 static void call_range(struct call *call, size_t first, size_t last)
 {
-    void *s = must(ms_aligned_alloc(call->scratch + 64));
-
-    memset(s, 0xff, call->scratch + 64);
-    call->task.scratch = s;
+    if (*call->task.memo == SIZE_MAX)
+        memset(call->task.scratch, 0xff, call->scratch);
     call->task.first = first;
     call->task.last = last;
     call->k->run(&call->task);
-    for (size_t i = 0; i < 64; i++)
-        if (((uint8_t *)s)[call->scratch + i] != 0xff)
-            ms_task_fail(&call->task, MS_INTERNAL, "kernel %s wrote beyond its scratch",
-                         call->k->name);
-    ms_aligned_free(s, call->scratch + 64);
 }
 
 static void call_pieces(struct call *call, uint64_t seed)
@@ -401,9 +415,25 @@ static void call_pieces(struct call *call, uint64_t seed)
         while (done[i] || p-- > 0)
             i++;
         done[i] = true;
+        if (left == PIECES / 2) { /* another worker */
+            call_close(call);
+            call_open(call);
+        }
         if (cut[i] < cut[i + 1])
             call_range(call, cut[i], cut[i + 1]);
     }
+}
+
+static void call_all(struct call *call, uint64_t split)
+{
+    if (!split && call->units == 0)
+        return;
+    call_open(call);
+    if (split)
+        call_pieces(call, split);
+    else
+        call_range(call, 0, call->units);
+    call_close(call);
 }
 
 static bool run_node(struct run *outer, const struct ms_kernel *k, const struct ms_node *node,
@@ -424,10 +454,8 @@ static bool run_node(struct run *outer, const struct ms_kernel *k, const struct 
                     call.scratch);
         if (call.scratch > MAX_SCRATCH)
             atomic_store(&call.run.stop, true);
-        else if (split)
-            call_pieces(&call, split);
-        else if (call.units > 0)
-            call_range(&call, 0, call.units);
+        else
+            call_all(&call, split);
         ok = !atomic_load(&call.run.stop);
     }
     for (int i = 0; i < node->n_out && ok; i++)
