@@ -145,7 +145,8 @@ static ms_code prepare(const struct ms_prep *p, const struct form *f, const void
     }
     if (bias)
         memcpy(b, bias->data, oc * sizeof *b);
-    *s = (struct state){.u = u, .bias = b, .pieces = ms_conv_pieces(p->threads)};
+    /* half as many as is usual: every block of tiles reads all filters again */
+    *s = (struct state){.u = u, .bias = b, .pieces = (ms_conv_pieces(p->threads) + 1) / 2};
     *state = s;
     return MS_OK;
 }

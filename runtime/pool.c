@@ -334,13 +334,15 @@ void ms_pool_free(struct ms_pool *p)
 
 /* ---- spreading a step ---- */
 
-static void pieces(struct ms_spread *s, void *scratch)
+static void pieces(struct ms_spread *s, void *scratch, bool caller)
 {
     size_t memo = SIZE_MAX;
-    int i;
+    int front = 0;
 
-    while ((i = atomic_fetch_add_explicit(&s->next, 1, memory_order_relaxed)) < s->chunks)
-        s->run(s, i, scratch, &memo);
+    while (atomic_fetch_add_explicit(&s->taken, 1, memory_order_relaxed) < s->chunks) {
+        int back = caller ? 0 : atomic_fetch_add_explicit(&s->back, 1, memory_order_relaxed);
+        s->run(s, caller ? front++ : s->chunks - 1 - back, scratch, &memo);
+    }
 }
 
 static void help_spread(struct ms_job *job, struct ms_worker *w)
@@ -349,7 +351,7 @@ static void help_spread(struct ms_job *job, struct ms_worker *w)
     void *scratch = s->scratch ? ms_worker_scratch(w, s->scratch) : NULL;
 
     if (scratch || !s->scratch) /* without scratch the others do it all */
-        pieces(s, scratch);
+        pieces(s, scratch, false);
 }
 
 void ms_pool_spread(struct ms_pool *p, struct ms_spread *s)
@@ -358,10 +360,11 @@ void ms_pool_spread(struct ms_pool *p, struct ms_spread *s)
 
     if (helpers > p->n)
         helpers = p->n;
-    atomic_init(&s->next, 0);
+    atomic_init(&s->taken, 0);
+    atomic_init(&s->back, 0);
     s->job.help = help_spread;
     bool open = helpers > 0 && ms_pool_open(p, &s->job, helpers);
-    pieces(s, s->own_scratch);
+    pieces(s, s->own_scratch, true);
     if (open)
         ms_pool_close(p, &s->job);
 }

@@ -56,16 +56,17 @@ void ms_pool_close(struct ms_pool *p, struct ms_job *job);
 /* ---- a step cut into pieces, in any order on several workers ---- */
 
 struct ms_spread {
-    struct ms_job job; /* first; the pool's own */
-    atomic_int next;   /* the pool's own */
+    struct ms_job job; /* first; of the pool, as the next line */
+    atomic_int taken, back;
     int chunks, width;
     size_t scratch;    /* bytes each piece needs of its worker */
     void *own_scratch; /* of the caller */
     /* memo: of the worker, SIZE_MAX before its first piece */
     void (*run)(struct ms_spread *s, int chunk, void *scratch, size_t *memo);
 };
-/* Runs all pieces and returns when the last is done. The caller takes part; up to width - 1 idle
- * workers help. */
+/* Runs all pieces and returns when the last is done. The caller takes part, from the first piece
+ * on; up to width - 1 idle workers help, from the last one down: neighbouring pieces often share
+ * what they make first. */
 void ms_pool_spread(struct ms_pool *p, struct ms_spread *s);
 
 #endif
