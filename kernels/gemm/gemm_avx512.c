@@ -33,6 +33,16 @@ typedef void (*tile_fn)(size_t k, const float *a, size_t rs, size_t ks, const fl
             _mm512_min_ps(hi, _mm512_max_ps(lo, acc[i][j]));                                       \
     }
 
+/* One or two rows use B faster than memory gives it: they ask for all of it, FAR floats ahead; more
+ * rows ask for a line a step of the panel behind this one. */
+enum { FEW = 2, FAR = 4096 };
+#define ASK(MR, NV)                                                                                \
+    if (MR > FEW)                                                                                  \
+        _mm_prefetch((const char *)ahead, _MM_HINT_T1);                                            \
+    else                                                                                           \
+        MS_UNROLL for (int j = 0; j < NV; j++)                                                     \
+            _mm_prefetch((const char *)(b + FAR + 16 * j), _MM_HINT_T0)
+
 #define TILE(MR, NV)                                                                               \
     MS_TARGET_AVX512 static void tile_##MR##_##NV(                                                 \
         size_t k, const float *a, size_t rs, size_t ks, const float *b, float *c, size_t ldc,      \
@@ -47,7 +57,7 @@ typedef void (*tile_fn)(size_t k, const float *a, size_t rs, size_t ks, const fl
             MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < NV; j++)          \
                 __builtin_prefetch(f->res + i * f->ldr + 16 * j, 0, 3);                            \
         for (; k > 0; k--, a += ks, b += 16 * NV, ahead += 16) {                                   \
-            _mm_prefetch((const char *)ahead, _MM_HINT_T1);                                        \
+            ASK(MR, NV);                                                                           \
             __m512 v[NV];                                                                          \
             MS_UNROLL for (int j = 0; j < NV; j++) v[j] = _mm512_loadu_ps(b + 16 * j);             \
             MS_UNROLL for (int i = 0; i < MR; i++)                                                 \
