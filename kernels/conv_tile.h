@@ -67,7 +67,8 @@ static inline void ms_conv_look_ahead(struct ms_conv_tiling *m, const struct ms_
 
     m->ahead_step = p->lanes;
     if (i == 0 && !p->fetched) {
-        m->ahead = p->w + MS_CONV_AHEAD;
+        const size_t part = p->floats / 4; /* small panels: not beyond their end */
+        m->ahead = p->w + (part < MS_CONV_AHEAD ? part : MS_CONV_AHEAD);
     } else if (p->next && from < p->floats) {
         m->ahead = p->next + from;
         m->ahead_step = p->step;
