@@ -4,7 +4,10 @@
  *     roundtrip HTTP_ADDR GRPC_ADDR MODEL INPUT DATATYPE DIMS BYTES N
  *     roundtrip 127.0.0.1:8000 127.0.0.1:8001 m IN FP32 1,256 1024 20000
  *
- * Sends zeros. One JSON line: {"http":{"p50_us":..,"p90_us":..,"p99_us":..},"grpc":{...},"n":N}. */
+ * Sends zeros. One JSON line: {"echo":{"p50_us":..,"p90_us":..,"p99_us":..},"http":{...},
+ * "grpc":{...},"n":N}. echo is a process that sends as many bytes back over TCP and does nothing
+ * else: what the host takes to wake a sleeping thread at either end, which differs by the hour on
+ * virtual machines and is a part of the other two. */
 #include <grpc/byte_buffer.h>
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
@@ -209,6 +212,46 @@ static void grpc(const struct job *j, int64_t *t)
     grpc_shutdown();
 }
 
+/* ---- echo ---- */
+
+static void reflect(int listening, size_t bytes)
+{
+    char *buffer = malloc(bytes);
+    int on = 1, fd = accept(listening, NULL, NULL);
+
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    while (buffer && recv(fd, buffer, bytes, MSG_WAITALL) == (ssize_t)bytes)
+        if (send(fd, buffer, bytes, MSG_NOSIGNAL) != (ssize_t)bytes)
+            break;
+    _exit(0);
+}
+
+static void echo(const struct job *j, int64_t *t)
+{
+    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof sa;
+    char address[32], *buffer = calloc(1, j->bytes);
+    int listening = socket(AF_INET, SOCK_STREAM, 0);
+
+    if (!buffer || bind(listening, (struct sockaddr *)&sa, len) != 0 || listen(listening, 1) != 0 ||
+        getsockname(listening, (struct sockaddr *)&sa, &len) != 0)
+        die("echo");
+    if (fork() == 0)
+        reflect(listening, j->bytes);
+    snprintf(address, sizeof address, "127.0.0.1:%u", ntohs(sa.sin_port));
+    const int fd = dial(address);
+    for (int i = 0; i < j->n; i++) {
+        const int64_t start = ms_now();
+        if (send(fd, buffer, j->bytes, MSG_NOSIGNAL) != (ssize_t)j->bytes ||
+            recv(fd, buffer, j->bytes, MSG_WAITALL) != (ssize_t)j->bytes)
+            die("echo ended");
+        t[i] = ms_now() - start;
+    }
+    close(fd);
+    close(listening);
+    free(buffer);
+}
+
 int main(int argc, char **argv)
 {
     struct job j;
@@ -224,6 +267,10 @@ int main(int argc, char **argv)
     if (!t)
         die("N must be positive");
     printf("{");
+    fflush(stdout);
+    echo(&j, t);
+    report("echo", t, j.n);
+    printf(",");
     http(&j, t);
     report("http", t, j.n);
     printf(",");
