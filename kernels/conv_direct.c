@@ -41,7 +41,10 @@ static size_t width_of(enum ms_isa isa)
 
 /* ---- which nodes ---- */
 
-enum { PLAIN_CHANNELS = 4 }; /* up to so many input channels are read as plain planes */
+enum {
+    PLAIN_CHANNELS = 4, /* up to so many input channels are read as plain planes */
+    PANEL = 32 << 10,   /* floats of weights that all tiles of a band read before the next ones */
+};
 
 static bool constant_or_absent(const struct ms_node *n, int i)
 {
@@ -457,24 +460,35 @@ static size_t tiles_of(const struct call *c, const struct group *g, size_t pixel
     return (pixels + max - 1) / max;
 }
 
+/* Some input blocks of a group, and their weights: tiles add them to what those before gave. */
+struct slice {
+    struct ms_conv_reach reach;
+    size_t block; /* the first, of the group's */
+    const float *w;
+    size_t floats;
+    bool last;
+};
+
 /* Row r of a band: `n` neighbouring output pixels, cut evenly into tiles. */
-static void run_row(struct call *c, const struct group *g, const float *x, size_t r, size_t n,
-                    const float *res, float *y)
+static void run_row(struct call *c, const struct group *g, const struct slice *s, const float *x,
+                    size_t r, size_t n, const float *res, float *y)
 {
     const struct plan *p = &c->p;
     size_t tiles = tiles_of(c, g, n), done = 0;
     size_t each = n / tiles, more = n % tiles; /* the first ones do a pixel more */
-    const float *w = p->s->w + g->weight, *bias = p->s->bias + g->channel;
+    const float *bias = p->s->bias + g->channel;
     ms_conv_tile_fn fn = ms_conv_tile(c->isa, g->lanes, more ? each + 1 : each, p->plain);
 
     for (size_t i = 0; i < tiles; i++) {
         if (i && i == more)
             fn = ms_conv_tile(c->isa, g->lanes, each, p->plain);
         ms_conv_look_ahead(&c->m, &c->panel, r * tiles + i);
-        fn(&c->m, &g->reach, x + done * p->px, w, bias, res ? res + done * p->vl : NULL,
+        fn(&c->m, &s->reach, x + done * p->px, s->w, bias, res ? res + done * p->vl : NULL,
            y + done * p->vl);
         done += each + (i < more);
     }
+    if (!s->last)
+        return;
     if (c->act.more || c->clean)
         finish(c, g, y, n);
     size_t end = g->channel + g->lanes; /* a half block whose other half is padding */
@@ -482,33 +496,51 @@ static void run_row(struct call *c, const struct group *g, const float *x, size_
         memset(y + i * p->vl + g->lanes, 0, (p->vl - end % p->vl) * sizeof *y);
 }
 
-static size_t panel_floats(const struct plan *p, const struct group *g)
+/* The part of a group that begins at a block: its weights are a panel that all tiles of the band
+ * read from L2, while those of the next part come. So the panel is small if the sums between parts
+ * have room beside it. */
+static struct slice slice_at(const struct call *c, const struct group *g, size_t block,
+                             size_t pixels)
 {
-    size_t channels =
-        p->plain ? p->planes : (g->reach.blocks - 1) * p->vl - g->reach.first + g->reach.last;
+    const struct plan *p = &c->p;
+    const size_t vl = p->vl, blocks = g->reach.blocks;
+    const size_t each = vl * (size_t)p->c.taps * g->lanes; /* floats of a block */
+    size_t most = blocks, parts;
 
-    return channels * (size_t)p->c.taps * g->lanes;
+    if (!p->plain && pixels * g->lanes * sizeof(float) <= l2_bytes() / 8)
+        most = each < PANEL ? PANEL / each : 1;
+    parts = (blocks + most - 1) / most;
+    most = (blocks + parts - 1) / parts;
+    struct slice s = {.block = block, .last = block + most >= blocks};
+    s.reach.blocks = s.last ? blocks - block : most;
+    s.reach.first = block ? 0 : g->reach.first;
+    s.reach.last = s.last ? g->reach.last : vl;
+    s.w = p->s->w + g->weight + (block ? block * each - g->reach.first * each / vl : 0);
+    s.floats = (s.reach.blocks - 1) * vl + s.reach.last - s.reach.first;
+    s.floats = (p->plain ? p->n_taps : s.floats * (size_t)p->c.taps) * g->lanes;
+    return s;
 }
 
-/* The weights of unit u and of the one after it. The two and the band should have room in L2. */
-static void open_panel(struct call *c, const struct ms_task *t, size_t u, size_t rows, size_t row)
+/* next: the weights after these, NULL if unknown. Both and the band should have room in L2. */
+static void open_panel(struct call *c, const struct slice *s, const float *next, size_t lanes,
+                       size_t tiles)
 {
-    const struct state *s = c->p.s;
-    const struct group *g = &s->group[u % s->groups], *next = &s->group[(u + 1) % s->groups];
-    const float *w = s->w + g->weight;
-    const size_t floats = panel_floats(&c->p, g), band = c->p.copies ? c->p.plane * c->p.planes : 0;
-    const bool more = u + 1 < t->last && (2 * floats + band) * sizeof(float) <= l2_bytes();
+    const size_t band = c->p.copies ? c->p.plane * c->p.planes : 0;
+    const bool room = (2 * s->floats + band) * sizeof(float) <= l2_bytes();
 
-    c->panel = (struct ms_conv_panel){.w = w,
-                                      .next = more ? s->w + next->weight : NULL,
-                                      .floats = floats,
-                                      .lanes = g->lanes,
-                                      .fetched = c->panel.next == w};
-    ms_conv_panel_share(&c->panel, rows * tiles_of(c, g, row));
+    c->panel = (struct ms_conv_panel){.w = s->w,
+                                      .next = room ? next : NULL,
+                                      .floats = s->floats,
+                                      .lanes = lanes,
+                                      .fetched = c->panel.next == s->w};
+    ms_conv_panel_share(&c->panel, tiles);
+    c->m.resume = s->block > 0;
+    c->m.lo = s->last ? c->act.lo : -__builtin_inff();
+    c->m.hi = s->last ? c->act.hi : __builtin_inff();
 }
 
-static void run_group(struct call *c, const struct ms_task *t, size_t u, size_t oh,
-                      const float *band)
+/* next: the weights of the group that follows, NULL if it is not known. */
+static void run_group(struct call *c, size_t u, size_t oh, const float *band, const float *next)
 {
     const struct group *g = &c->p.s->group[u % c->p.s->groups];
     const struct plan *p = &c->p;
@@ -526,12 +558,13 @@ static void run_group(struct call *c, const struct ms_task *t, size_t u, size_t 
         ow *= rows;
         rows = 1;
     }
-    open_panel(c, t, u, rows, ow);
-    for (size_t r = 0; r < rows; r++) {
-        run_row(c, g, band, r, ow, res, y);
-        band += p->step * p->phases * p->pitch * p->px;
-        res = res ? res + ow * p->vl : NULL;
-        y += ow * p->vl;
+    for (size_t b = 0; b < g->reach.blocks;) {
+        const struct slice s = slice_at(c, g, b, rows * ow);
+        open_panel(c, &s, s.last ? next : s.w + s.floats, g->lanes, rows * tiles_of(c, g, ow));
+        for (size_t r = 0; r < rows; r++)
+            run_row(c, g, &s, band + b * p->plane + r * p->step * p->phases * p->pitch * p->px, r,
+                    ow, s.last && res ? res + r * ow * p->vl : NULL, y + r * ow * p->vl);
+        b += s.reach.blocks;
     }
 }
 
@@ -564,7 +597,8 @@ static void run(const struct ms_task *t, enum ms_isa isa)
         have = nb; /* band in scratch */
         if (!p->copies)
             x += oh * p->step * (size_t)p->c.w.in[2] * p->px;
-        run_group(&c, t, u, oh, p->copies ? band : x);
+        const struct group *next = u + 1 < t->last ? &p->s->group[(u + 1) % p->s->groups] : NULL;
+        run_group(&c, u, oh, p->copies ? band : x, next ? p->s->w + next->weight : NULL);
     }
     if (t->memo)
         *t->memo = have;

@@ -30,6 +30,7 @@ struct ms_conv_tiling {
     size_t taps;
     size_t x_block, y_block; /* floats from one block of channels to the next */
     float lo, hi;            /* clamp; -inf, inf: none */
+    bool resume;             /* sums go on from y (what a call stored without clamp), not bias */
     /* Weights to bring nearer meanwhile: as many vectors as a step uses at `ahead`, which moves on
      * by so many floats a step. See ms_conv_look_ahead. */
     const float *ahead;

@@ -83,9 +83,9 @@ static void gen_conv(struct kt_case *c)
         w.dim[2] = w.dim[3] = kt_int(c, 1, deep ? 2 : 3) * 2 - 1;
     if (rank == 2 && kt_int(c, 0, 3) == 0)
         x.dim[3] = kt_int(c, 20, 75);
-    if (kt_int(c, 0, 300) == 0) { /* long sums, the hardest for tiled algorithms */
-        group = 1;
-        icg = 512;
+    if (kt_int(c, 0, 12) == 0) { /* long sums, the hardest for tiled algorithms */
+        group = kt_int(c, 1, 2);
+        icg = kt_flip(c) ? 512 : kt_int(c, 250, 512);
         ocg = 24;
         w = ms_shape_make(0, 0, 3, 3);
         x = ms_shape_make(1, 512, 8, 8);
