@@ -3,7 +3,7 @@
  *
  *     us      manifest (paths, sizes, sha256, configuration)
  *     server  need{file, offset} for each file that it lacks
- *     us      chunks of at most 1 MiB from the mapped file, not copied
+ *     us      chunks from the mapped file, not copied
  *     server  progress ..., deployed; or the stream's status tells why not
  *
  * Two operations are under way at most, one read and one write, each with its own tag on one
@@ -20,7 +20,7 @@
 #include "client/source.h"
 #include "proto/mindserve.pb-c.h"
 
-enum { CHUNK = 1 << 20 };
+enum { CHUNK = 128 << 10 }; /* small: who is served meanwhile waits behind one at most */
 
 /* Tags on the completion queue. */
 enum { TAG_SENT = 1, TAG_RECEIVED, TAG_STATUS };

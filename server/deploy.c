@@ -15,6 +15,7 @@
 enum { ARENA_MAX = 64 << 20 };
 
 static void run_start(struct ms_job *j);
+static void run_next(struct ms_job *j);
 static void run_feed(struct ms_job *j);
 static void run_abort(struct ms_job *j);
 static void run_loaded(struct ms_job *j);
@@ -42,6 +43,7 @@ ms_code ms_deploy_new(struct ms_store *st, enum ms_deploy_kind kind,
     snprintf(d->who, sizeof d->who, "%s", who);
     d->start_job.run = run_start;
     d->feed_job.run = run_feed;
+    d->pace.job.run = run_next;
     d->abort_job.run = run_abort;
     d->load_job.run = ms_deploy_load;
     d->loaded_job.run = run_loaded;
@@ -75,6 +77,7 @@ void ms_deploy_feed(struct ms_deploy *d, int file, int64_t offset, struct ms_byt
     d->feed_file = file;
     d->feed_offset = offset;
     d->feed_data = data;
+    ms_pace_arrived(&d->pace);
     ms_deploy_ref(d);
     ms_jobs_post(d->st->writer, &d->feed_job);
 }
@@ -199,12 +202,22 @@ static void stage(struct ms_deploy *d)
     load(d);
 }
 
+static void run_next(struct ms_job *j)
+{
+    struct ms_deploy *d = FROM_JOB(j, pace.job);
+
+    if (!d->finished && d->front && d->front->want)
+        d->front->want(d);
+    ms_deploy_unref(d);
+}
+
 static void go_on(struct ms_deploy *d)
 {
     for (int i = 0; i < d->v.n_files; i++) {
         if (!d->file[i].have) {
-            if (d->front && d->front->want)
-                d->front->want(d);
+            ms_deploy_ref(d); /* until the next chunk was asked for */
+            if (ms_pace_next(&d->pace, d->st->srv, d->st->writer))
+                run_next(&d->pace.job);
             return;
         }
     }

@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "proto/mindserve.pb-c.h"
 #include "runtime/model.h"
+#include "server/pace.h"
 #include "server/store.h"
 
 enum ms_deploy_kind {
@@ -74,6 +75,7 @@ struct ms_deploy {
 
     /* posts */
     struct ms_job start_job, feed_job, abort_job, load_job, loaded_job;
+    struct ms_pace pace;
     atomic_bool aborting;
     ms_code abort_code;
     char abort_text[128];

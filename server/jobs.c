@@ -17,6 +17,7 @@ struct ms_jobs {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     struct ms_job *first, **last;
+    struct ms_job *later; /* by when */
     bool stop, busy;
     int niceness;
     int64_t tick_ns, next_tick;
@@ -30,16 +31,38 @@ static struct timespec at(int64_t ns)
     return (struct timespec){ns / MS_SEC, ns % MS_SEC};
 }
 
+static void append(struct ms_jobs *q, struct ms_job *j)
+{
+    j->next = NULL;
+    *q->last = j;
+    q->last = &j->next;
+}
+
+/* Jobs whose time has come join the queue. Returns when the next one's will. */
+static int64_t ripen(struct ms_jobs *q)
+{
+    int64_t now = q->later ? ms_now() : 0;
+
+    while (q->later && (q->stop || q->later->when <= now)) {
+        struct ms_job *j = q->later;
+        q->later = j->next;
+        append(q, j);
+    }
+    return q->later ? q->later->when : MS_NEVER;
+}
+
 /* The next job; NULL when the tick is due or nothing will come any more. */
 static struct ms_job *take(struct ms_jobs *q, bool *stop)
 {
     struct ms_job *j;
+    int64_t due;
 
     pthread_mutex_lock(&q->lock);
     q->busy = false;
-    while (!q->first && !q->stop && ms_now() < q->next_tick) {
-        struct timespec until = at(q->next_tick);
-        if (q->next_tick == MS_NEVER)
+    while (due = ripen(q), !q->first && !q->stop && ms_now() < q->next_tick) {
+        int64_t ns = due < q->next_tick ? due : q->next_tick;
+        struct timespec until = at(ns);
+        if (ns == MS_NEVER)
             pthread_cond_wait(&q->wake, &q->lock);
         else
             pthread_cond_timedwait(&q->wake, &q->lock, &until);
@@ -136,10 +159,22 @@ void ms_jobs_free(struct ms_jobs *q)
 
 void ms_jobs_post(struct ms_jobs *q, struct ms_job *j)
 {
-    j->next = NULL;
     pthread_mutex_lock(&q->lock);
-    *q->last = j;
-    q->last = &j->next;
+    append(q, j);
+    pthread_cond_signal(&q->wake);
+    pthread_mutex_unlock(&q->lock);
+}
+
+void ms_jobs_post_at(struct ms_jobs *q, struct ms_job *j, int64_t when)
+{
+    pthread_mutex_lock(&q->lock);
+    struct ms_job **p = &q->later;
+
+    while (*p && (*p)->when <= when)
+        p = &(*p)->next;
+    j->when = when;
+    j->next = *p;
+    *p = j;
     pthread_cond_signal(&q->wake);
     pthread_mutex_unlock(&q->lock);
 }

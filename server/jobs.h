@@ -17,6 +17,7 @@
 struct ms_job {
     void (*run)(struct ms_job *j); /* may free what the job is in */
     struct ms_job *next;
+    int64_t when; /* of ms_jobs_post_at */
 };
 
 struct ms_jobs;
@@ -31,6 +32,9 @@ void ms_jobs_free(struct ms_jobs *q);
 void ms_jobs_flush(struct ms_jobs *q);
 /* Any thread. A job may be posted again once it runs, not before. */
 void ms_jobs_post(struct ms_jobs *q, struct ms_job *j);
+/* The same, not before that moment (monotonic ns); at once when the thread is to end. For few jobs
+ * at a time: they wait in a sorted list. */
+void ms_jobs_post_at(struct ms_jobs *q, struct ms_job *j, int64_t when);
 /* Grows while the thread makes progress or has nothing to do: for the watchdog. A job that takes
  * long calls ms_jobs_alive now and then. */
 unsigned long ms_jobs_beat(struct ms_jobs *q);

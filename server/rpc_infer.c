@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "proto/json.h"
+#include "server/pace.h"
 #include "server/rpc_infer.h"
 
 #define ALONE (200 * MS_US)
@@ -56,6 +57,7 @@ void ms_infer_init(struct ms_infer *f, struct ms_call *c, struct ms_arena *a)
     f->req.deadline = c->deadline;
     f->req.here = here(c);
     f->req.times.received = ms_now();
+    ms_pace_serving(c->srv, f->req.times.received);
 }
 
 void ms_infer_done(struct ms_infer *f)

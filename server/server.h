@@ -77,6 +77,7 @@ struct ms_server {
     atomic_bool read_only;          /* the store cannot write: deploys are UNAVAILABLE */
     atomic_int in_flight;           /* calls that were begun and not yet ended */
     int64_t started;                /* monotonic ns */
+    _Atomic int64_t serving;        /* monotonic ns about which a request to infer came last */
     void (*collect)(struct ms_server *srv, struct ms_buf *out); /* more metrics text; may be NULL */
     struct {
         char http[128], grpc[128], metrics[128];

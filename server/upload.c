@@ -45,6 +45,23 @@ static void run_open(struct ms_job *j)
     ms_call_unref(c);
 }
 
+static void run_next(struct ms_job *j)
+{
+    struct ms_upload *u = FROM_JOB(j, pace.job);
+    struct ms_call *c = u->call;
+
+    if (!u->over)
+        ms_call_read(c);
+    ms_call_unref(c);
+}
+
+static void go_on(struct ms_upload *u)
+{
+    ms_call_ref(u->call); /* until the next piece was asked for */
+    if (ms_pace_next(&u->pace, u->call->srv, u->st->writer))
+        run_next(&u->pace.job);
+}
+
 static void run_feed(struct ms_job *j)
 {
     struct ms_upload *u = FROM_JOB(j, feed_job);
@@ -55,7 +72,7 @@ static void run_feed(struct ms_job *j)
         code = ms_push_write(&u->st->blobs, u->push, u->push->have, u->data.data, u->data.len,
                              ms_store_time(), &c->err);
     if (!u->over && code == MS_OK)
-        ms_call_read(c);
+        go_on(u);
     else if (!u->over)
         fail(u);
     ms_call_unref(c);
@@ -101,6 +118,7 @@ void ms_upload_start(struct ms_call *c, struct ms_upload *u, const struct ms_upl
     u->feed_job.run = run_feed;
     u->end_job.run = run_end;
     u->cancel_job.run = run_cancel;
+    u->pace.job.run = run_next;
     c->user = u;
     post(u, &u->open_job);
 }
@@ -110,6 +128,7 @@ void ms_upload_message(struct ms_call *c, struct ms_bytes piece)
     struct ms_upload *u = c->user;
 
     u->data = piece;
+    ms_pace_arrived(&u->pace);
     post(u, &u->feed_job);
 }
 

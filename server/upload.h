@@ -4,6 +4,7 @@
 #ifndef MS_SERVER_UPLOAD_H
 #define MS_SERVER_UPLOAD_H
 
+#include "server/pace.h"
 #include "server/rpc.h"
 #include "server/store.h"
 
@@ -26,6 +27,7 @@ struct ms_upload { /* embedded in the call's arena */
     bool skip, over;
     struct ms_job open_job, feed_job, end_job, cancel_job;
     struct ms_bytes data;
+    struct ms_pace pace;
 };
 
 /* c->user becomes u; asks for the first piece when the push is open. */

@@ -10,5 +10,6 @@ Suite *suite_predict(void);
 Suite *suite_front(void);
 Suite *suite_guard(void);
 Suite *suite_relay(void);
+Suite *suite_jobs(void);
 
 #endif
