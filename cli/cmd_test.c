@@ -21,23 +21,28 @@
 
 enum { MAX_DEPTH = 8, MAX_PATH = 4096 };
 
+struct list { /* lines NAME WORDS of a file */
+    char *text;
+    const char **name, **words;
+    int n;
+};
+
 struct wish {
     struct ms_cli_bounds bounds;
     uint64_t threads, timeout;
     bool same_process;
-    char *skip_text;
-    const char **skip; /* names and paths of the skip list */
-    const char **reason;
-    int n_skip;
+    struct list skip, wide;
     int n[3];          /* passed, failed, skipped */
     struct ms_buf out; /* JSON */
     bool json;
 };
 
-enum { OPT_SKIP, OPT_RTOL, OPT_ATOL, OPT_THREADS, OPT_TIMEOUT, OPT_SAME };
+enum { OPT_SKIP, OPT_WIDE, OPT_RTOL, OPT_ATOL, OPT_THREADS, OPT_TIMEOUT, OPT_SAME };
 static const struct ms_cli_option options[] = {
     [OPT_SKIP] = {"skip-list", "FILE",
                   "cases that may fail: NAME REASON lines; one that passes fails", 0},
+    [OPT_WIDE] = {"bound-list", "FILE",
+                  "networks with a bound of their own: NAME BOUND REASON lines", 0},
     [OPT_RTOL] = {"rtol", "X", "relative bound of f32 and f64 (default 1e-3)", 0},
     [OPT_ATOL] = {"atol", "X", "absolute bound of f32 and f64 (default 1e-7)", 0},
     [OPT_THREADS] = {"threads", "N", "workers (default 1)", 0},
@@ -46,63 +51,95 @@ static const struct ms_cli_option options[] = {
     {0},
 };
 
-/* ---- the skip list ---- */
+/* ---- lists of cases ---- */
 
-static int read_skip_list(struct ms_cli *c, const char *path, struct wish *w)
+static int read_list(struct ms_cli *c, const char *option, const char *path, struct list *l)
 {
     struct ms_err err;
     uint8_t *bytes;
     size_t len, lines = 1;
 
-    if (w->skip_text)
-        return ms_cli_usage(c, "--skip-list twice");
+    if (l->text)
+        return ms_cli_usage(c, "--%s twice", option);
     if (ms_cli_file_read(path, 16 << 20, &bytes, &len, &err) != MS_OK)
         return ms_cli_fail(c, "%s", err.text);
     for (size_t i = 0; i < len; i++)
         lines += bytes[i] == '\n';
-    w->skip_text = (char *)bytes;
-    w->skip = ms_calloc(lines, sizeof *w->skip);
-    w->reason = ms_calloc(lines, sizeof *w->reason);
-    if (!w->skip || !w->reason)
+    l->text = (char *)bytes;
+    l->name = ms_calloc(lines, sizeof *l->name);
+    l->words = ms_calloc(lines, sizeof *l->words);
+    if (!l->name || !l->words)
         return ms_cli_fail(c, "out of memory");
-    for (char *line = w->skip_text, *end; *line; line = end) {
+    for (char *line = l->text, *end; *line; line = end) {
         end = strchrnul(line, '\n');
         if (*end)
             *end++ = '\0';
         line += strspn(line, " \t");
         char *name_end = line + strcspn(line, " \t\r#");
-        char *why = name_end + strspn(name_end, " \t\r#:");
+        char *words = name_end + strspn(name_end, " \t\r#:");
         if (name_end == line)
             continue; /* empty, or a comment */
         *name_end = '\0';
-        why[strcspn(why, "\r")] = '\0';
-        w->skip[w->n_skip] = line;
-        w->reason[w->n_skip++] = why;
+        words[strcspn(words, "\r")] = '\0';
+        l->name[l->n] = line;
+        l->words[l->n++] = words;
     }
     return MS_EXIT_OK;
 }
 
-/* The reason if the folder is listed, by its name or the end of its path. */
-static const char *listed(const struct wish *w, const char *dir)
+static int read_bounds(struct ms_cli *c, const char *path, struct list *l)
+{
+    int code = read_list(c, "bound-list", path, l);
+
+    for (int i = 0; i < l->n && code == MS_EXIT_OK; i++) {
+        char *end;
+        double x = strtod(l->words[i], &end);
+        if (end == l->words[i] || !(x > 0 && x < 1))
+            code = ms_cli_usage(c, "--bound-list: '%.100s' wants a number between 0 and 1",
+                                l->name[i]);
+    }
+    return code;
+}
+
+static void free_list(struct list *l)
+{
+    ms_free(l->name);
+    ms_free(l->words);
+    ms_free(l->text);
+}
+
+/* The words if the folder is listed, by its name or the end of its path. */
+static const char *listed(const struct list *l, const char *dir)
 {
     size_t n = strlen(dir);
 
-    for (int i = 0; i < w->n_skip; i++) {
-        size_t m = strlen(w->skip[i]);
-        if (m <= n && strcmp(dir + n - m, w->skip[i]) == 0 && (m == n || dir[n - m - 1] == '/'))
-            return *w->reason[i] ? w->reason[i] : "listed";
+    for (int i = 0; i < l->n; i++) {
+        size_t m = strlen(l->name[i]);
+        if (m <= n && strcmp(dir + n - m, l->name[i]) == 0 && (m == n || dir[n - m - 1] == '/'))
+            return *l->words[i] ? l->words[i] : "listed";
     }
     return NULL;
 }
 
 /* ---- one case ---- */
 
+static void run_here(const char *dir, const char *model, const struct wish *w,
+                     struct ms_cli_result *r)
+{
+    const char *wide = listed(&w->wide, dir);
+    struct ms_cli_bounds b = w->bounds;
+
+    if (wide)
+        b.of_largest = strtod(wide, NULL);
+    ms_cli_case_run(dir, model, (int)w->threads, &b, r);
+}
+
 static void child(const char *dir, const char *model, const struct wish *w, int fd)
 {
     struct ms_cli_result r = {.verdict = MS_CLI_FAIL};
     ssize_t written;
 
-    ms_cli_case_run(dir, model, (int)w->threads, &w->bounds, &r);
+    run_here(dir, model, w, &r);
     written = write(fd, &r, sizeof r);
     _exit(written == sizeof r ? 0 : 1);
 }
@@ -146,7 +183,7 @@ static void run_case(const char *dir, const char *model, const struct wish *w,
     pid_t pid;
 
     if (w->same_process) {
-        ms_cli_case_run(dir, model, (int)w->threads, &w->bounds, r);
+        run_here(dir, model, w, r);
         return;
     }
     fflush(stdout);
@@ -186,7 +223,7 @@ static void tell(struct wish *w, const char *dir, const struct ms_cli_result *r)
 
 static void test_case(struct wish *w, const char *dir, const char *model)
 {
-    const char *reason = listed(w, dir);
+    const char *reason = listed(&w->skip, dir);
     struct ms_cli_result r = {.verdict = MS_CLI_FAIL};
 
     run_case(dir, model, w, &r);
@@ -249,7 +286,9 @@ static int take(struct ms_cli *c, int what, struct wish *w)
 {
     switch (what) {
     case OPT_SKIP:
-        return read_skip_list(c, c->value, w);
+        return read_list(c, "skip-list", c->value, &w->skip);
+    case OPT_WIDE:
+        return read_bounds(c, c->value, &w->wide);
     case OPT_RTOL:
         w->bounds.chosen = true;
         return take_bound(c, "--rtol", &w->bounds.rtol) ? MS_EXIT_OK : MS_EXIT_USAGE;
@@ -321,15 +360,14 @@ static int run(struct ms_cli *c)
         code = summary(c, &w);
     ms_buf_done(&w.out);
     ms_free(dirs);
-    ms_free(w.skip);
-    ms_free(w.reason);
-    ms_free(w.skip_text);
+    free_list(&w.skip);
+    free_list(&w.wide);
     return code;
 }
 
 const struct ms_cli_command ms_cmd_test = {
     .name = "test",
-    .args = "DIR... [--skip-list FILE] [--rtol X] [--atol X]",
+    .args = "DIR... [--skip-list FILE] [--bound-list FILE] [--rtol X] [--atol X]",
     .help = "run models on reference data and compare",
     .text =
         "A folder with a model (*.onnx, *.mindir) and test_data_set_N/{input,output}_K.{npy,pb}\n"
@@ -338,7 +376,8 @@ const struct ms_cli_command ms_cmd_test = {
         "place for f16 and bf16, equality for the rest. A network (16 operators or more, 64 KiB "
         "of\n"
         "weights or more) is held to |a-b| <= 1e-4 max|b| and to the same largest element in each\n"
-        "row, unless --rtol or --atol is given.\n",
+        "row, unless --rtol or --atol is given. A bound list has networks for which the reference\n"
+        "itself varies more than that: their bound takes the place of 1e-4.\n",
     .examples = "  msctl test models/digits\n"
                 "  msctl test /usr/share/libonnx-testdata/data/node --skip-list known.txt\n",
     .options = options,

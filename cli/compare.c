@@ -55,7 +55,8 @@ static double bound_at(const struct mindserve_tensor *want, size_t i, double max
     switch (mindserve_tensor_dtype(want)) {
     case MINDSERVE_F32:
     case MINDSERVE_F64:
-        return b->network ? 1e-4 * max + b->atol : b->rtol * fabs(v) + 1e-5 * max + b->atol;
+        return b->network ? b->of_largest * max + b->atol
+                          : b->rtol * fabs(v) + 1e-5 * max + b->atol;
     case MINDSERVE_F16:
         return 2 * unit_at(v, 10, -14) + 1e-5 * max;
     case MINDSERVE_BF16:

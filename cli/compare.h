@@ -9,13 +9,14 @@
 struct ms_cli_bounds {
     double rtol, atol; /* f32, f64: |a-b| <= rtol |b| + 1e-5 max|b| + atol */
     bool quantised;    /* 8-bit results may be off by one step (rounding after a rescale) */
-    bool network; /* f32, f64: |a-b| <= 1e-4 max|b| + atol instead, and the same largest element
-                     in each row wherever the reference's two largest are further apart */
-    bool chosen;  /* by the caller: networks have no bound of their own */
+    bool network;      /* f32, f64: |a-b| <= of_largest max|b| + atol instead, and the same largest
+                          element in each row wherever the reference's two largest are further apart */
+    double of_largest; /* 1e-4 */
+    bool chosen;       /* by the caller: networks have no bound of their own */
 };
 #define MS_CLI_BOUNDS                                                                              \
     {                                                                                              \
-        .rtol = 1e-3, .atol = 1e-7                                                                 \
+        .rtol = 1e-3, .atol = 1e-7, .of_largest = 1e-4                                             \
     }
 
 /* Compares dtype, shape and elements. False: the first difference is described in *why.

@@ -7,20 +7,20 @@ build=$1
 more=${MS_MODELS:-../shared/models}
 onnx=/usr/share/libonnx-testdata/data
 
-cases() { # DIR [SKIP-LIST]
+cases() { # DIR [OPTION...]
     if [ ! -d "$1" ]; then
         echo "SKIP $1: not on this machine"
         return
     fi
-    "$build/msctl" test "$1" ${2:+--skip-list "$2"} 2>&1 | grep -E '^(PASS|FAIL|SKIP) '
+    "$build/msctl" test "$@" 2>&1 | grep -E '^(PASS|FAIL|SKIP) '
 }
 
 cases tests/data
 cases "$more/mindspore"
 
-cases "$more/onnx" tests/model-skip.txt
+cases "$more/onnx" --bound-list tests/model-bounds.txt
 for section in node pytorch-converted pytorch-operator simple; do
-    cases "$onnx/$section" tests/onnx-skip.txt
+    cases "$onnx/$section" --skip-list tests/onnx-skip.txt
 done
 [ -d "$more/mindir" ] || echo "SKIP $more/mindir: not on this machine"
 for f in "$more"/mindir/*.mindir; do

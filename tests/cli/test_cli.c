@@ -170,7 +170,7 @@ static bool same(enum mindserve_dtype t, double got, double want, double others,
 START_TEST(compare_bounds)
 {
     const struct ms_cli_bounds b = MS_CLI_BOUNDS, quantised = {1e-3, 1e-7, .quantised = true};
-    const struct ms_cli_bounds network = {1e-3, 1e-7, .network = true};
+    const struct ms_cli_bounds network = {1e-3, 1e-7, .network = true, .of_largest = 1e-4};
 
     ck_assert(same(MINDSERVE_F32, 1.0009, 1, 0, &b));
     ck_assert(!same(MINDSERVE_F32, 1.0012, 1, 0, &b));
@@ -191,6 +191,9 @@ START_TEST(compare_bounds)
     ck_assert(same(MINDSERVE_F32, 9e-3, 0, 100, &network)); /* 1e-4 of the largest */
     ck_assert(!same(MINDSERVE_F32, 1.1e-2, 0, 100, &network));
     ck_assert(!same(MINDSERVE_F32, 99.98, 100, 1, &network)); /* large elements as well */
+    const struct ms_cli_bounds wide = {1e-3, 1e-7, .network = true, .of_largest = 5e-4};
+    ck_assert(same(MINDSERVE_F32, 4.9e-2, 0, 100, &wide)); /* of the list */
+    ck_assert(!same(MINDSERVE_F32, 5.1e-2, 0, 100, &wide));
     ck_assert(same(MINDSERVE_F32, 99.98, 100, 1, &b));
     ck_assert(!same(MINDSERVE_F32, NAN, 1, 0, &network));
     ck_assert(!same(MINDSERVE_U8, 7, 8, 0, &network));
@@ -203,7 +206,8 @@ START_TEST(compare_largest_of_a_row)
     static const double want[] = {100.001, 99.99, 1, 100.001, 99.9999, 1},
                         got[] = {100.0005, 99.9905, 1, 99.9985, 100.001, 1},
                         swapped[] = {99.9925, 99.9985, 1, 100.001, 99.9999, 1};
-    const struct ms_cli_bounds b = MS_CLI_BOUNDS, network = {1e-3, 1e-7, .network = true};
+    const struct ms_cli_bounds b = MS_CLI_BOUNDS,
+                               network = {1e-3, 1e-7, .network = true, .of_largest = 1e-4};
     const int64_t dim[] = {2, 3};
     struct mindserve_tensor *x = tensor(MINDSERVE_F64, 2, dim), *y = tensor(MINDSERVE_F64, 2, dim);
     struct ms_buf why;

@@ -232,6 +232,11 @@ class Offline(Folder):
         self.assertEqual(code, 1)
         self.assertIn("is on the skip list, but passes", out)
         self.assertEqual(run("test", cases + "/wrong", "--rtol", "0.1")[0], 0)
+        for bad in ("right\n", "right all\n", "right 1e-4\nwrong 2\n"):
+            with open(self.path("bounds"), "w") as f:
+                f.write(bad)
+            code, _, err = run("test", cases, "--bound-list", self.path("bounds"))
+            self.assertEqual((code, "wants a number between 0 and 1" in err), (2, True), err)
         self.assertEqual(json.loads(run("test", cases, "-o", "json")[1])["failed"], 2)
 
     def test_names_are_escaped(self):
