@@ -58,6 +58,7 @@ struct ms_floats {
 enum { MS_AUTO = 0, MS_ON = 1, MS_OFF = 2 }; /* batching.enabled */
 enum { MS_CONFIG_ISA_AUTO, MS_CONFIG_ISA_AVX512, MS_CONFIG_ISA_AVX2, MS_CONFIG_ISA_GENERIC };
 enum { MS_NUMERICS_FAST, MS_NUMERICS_EXACT };
+enum { MS_BUSY_POLL_OFF, MS_BUSY_POLL_AUTO };
 enum { MS_TUNING_OFF, MS_TUNING_MODEL, MS_TUNING_MEASURE };
 
 /* One name under `models:`. A field is only meant where its `has_` is set. */

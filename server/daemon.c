@@ -47,6 +47,7 @@ static void server_opts(const struct ms_config *c, struct ms_server_opts *o)
     o->max_tensors = (int)c->limits_tensors;
     o->max_rank = (int)c->limits_rank;
     o->json_depth = (int)c->limits_json_depth;
+    o->busy_poll = c->listen_busy_poll == MS_BUSY_POLL_AUTO;
     o->insecure = c->listen_insecure;
     o->triton_metrics = c->metrics_triton_names;
 }

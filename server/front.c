@@ -37,6 +37,7 @@ struct ms_front {
     struct ms_server *srv;
     const struct ms_front_protocol *protocol;
     void *owner;
+    struct ms_busy_poll *poll;
     int epoll, wake, listening[LISTENERS], n_listening;
     pthread_t thread;
     bool has_thread;
@@ -56,6 +57,9 @@ struct ms_front {
     bool fed;                              /* the server has something to do */
     bool ended;                            /* it was stopped */
     uint8_t *buffer;
+    uint64_t moved; /* bytes, in all */
+    struct epoll_event event[EVENTS];
+    int n_event;
 };
 
 /* ---- addresses ---- */
@@ -170,6 +174,8 @@ static void turn(struct ms_front *f, struct ms_relay *r, int64_t now)
     }
     f->fed |= r->fed;
     r->fed = false;
+    f->moved += r->moved;
+    r->moved = 0;
     if (end == MS_RELAY_OVER) {
         close_one(f, r);
         return;
@@ -453,25 +459,38 @@ static int wait_for(const struct ms_front *f, enum order order, int64_t every)
     return (int)((most < every ? most : every) / MS_MS);
 }
 
+static bool look_once(void *arg)
+{
+    struct ms_front *f = arg;
+
+    return (f->n_event = epoll_wait(f->epoll, f->event, EVENTS, 0)) != 0;
+}
+
+static void wait_events(struct ms_front *f, int ms)
+{
+    if (ms == 0 || !ms_busy_poll(f->poll, look_once, f))
+        f->n_event = epoll_wait(f->epoll, f->event, EVENTS, ms);
+}
+
 static void *serve(void *arg)
 {
     struct ms_front *f = arg;
-    struct epoll_event e[EVENTS];
     int64_t every = look_every(f);
     enum order order = SERVE;
 
     while (order != STOP || (f->all && ms_now() < f->until)) {
-        int n = epoll_wait(f->epoll, e, EVENTS, wait_for(f, order, every));
+        wait_events(f, wait_for(f, order, every));
         int64_t now = ms_now();
-        for (int i = 0; i < n; i++) {
-            if (e[i].data.u64 == LISTENING)
+        for (int i = 0; i < f->n_event; i++) {
+            const struct epoll_event *e = &f->event[i];
+            if (e->data.u64 == LISTENING)
                 accept_some(f);
-            else if (e[i].data.u64 == ORDERS)
+            else if (e->data.u64 == ORDERS)
                 order = orders(f, now);
-            else if (e[i].data.u64 == BEHIND)
+            else if (e->data.u64 == BEHIND)
                 f->fed = true;
             else
-                event(f, &e[i], now);
+                event(f, e, now);
         }
         take_turns(f, now);
         if (f->crowd)
@@ -484,6 +503,7 @@ static void *serve(void *arg)
         }
         run_server(f, order);
         bury(f);
+        ms_busy_poll_turn(f->poll, now, f->moved);
     }
     return NULL;
 }
@@ -515,7 +535,8 @@ static ms_code prepare(struct ms_front *f, struct ms_err *err)
 }
 
 ms_code ms_front_start(struct ms_server *srv, const struct ms_front_protocol *protocol, void *owner,
-                       const int *listening, int n, struct ms_front **out, struct ms_err *err)
+                       struct ms_busy_poll *poll, const int *listening, int n,
+                       struct ms_front **out, struct ms_err *err)
 {
     struct ms_front *f = ms_calloc(1, sizeof *f);
 
@@ -529,6 +550,7 @@ ms_code ms_front_start(struct ms_server *srv, const struct ms_front_protocol *pr
     f->srv = srv;
     f->protocol = protocol;
     f->owner = owner;
+    f->poll = poll;
     f->epoll = f->wake = -1;
     memcpy(f->listening, listening, (size_t)n * sizeof *listening);
     f->n_listening = n;

@@ -10,6 +10,7 @@
 
 #include <sys/socket.h>
 
+#include "server/busy_poll.h"
 #include "server/guard.h"
 #include "server/server.h"
 
@@ -46,10 +47,11 @@ struct ms_front_protocol {
 
 struct ms_front;
 
-/* Serves the listening sockets, which it takes also when it fails. *out is set before the thread
- * runs. */
+/* Serves the listening sockets, which it takes also when it fails. poll is the owner's, and
+ * outlives the front. *out is set before the thread runs. */
 ms_code ms_front_start(struct ms_server *srv, const struct ms_front_protocol *protocol, void *owner,
-                       const int *listening, int n, struct ms_front **out, struct ms_err *err);
+                       struct ms_busy_poll *poll, const int *listening, int n,
+                       struct ms_front **out, struct ms_err *err);
 /* From any thread: the server that runs on the front's has something to do that no descriptor
  * tells.
  */

@@ -19,12 +19,25 @@
 
 enum { SLOTS = 32, MAX_THREADS = 4, CPUS_PER_THREAD = 4 };
 
+static bool look_once(void *arg)
+{
+    struct ms_grpc_thread *w = arg;
+
+    w->event = grpc_completion_queue_next(w->cq, gpr_inf_past(GPR_CLOCK_REALTIME), NULL);
+    return w->event.type != GRPC_QUEUE_TIMEOUT;
+}
+
+static grpc_event next(struct ms_grpc_thread *w)
+{
+    if (ms_busy_poll(w->poll, look_once, w))
+        return w->event;
+    return grpc_completion_queue_next(w->cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+}
+
 static void *serve(void *arg)
 {
-    grpc_completion_queue *cq = arg;
-
     for (;;) {
-        grpc_event ev = grpc_completion_queue_next(cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+        grpc_event ev = next(arg);
         if (ev.type == GRPC_QUEUE_SHUTDOWN)
             return NULL;
         struct ms_grpc_tag *tag = ev.tag;
@@ -146,9 +159,13 @@ static ms_code start_threads(struct ms_grpc_instance *t, struct ms_err *err)
             if (!ms_grpc_accept(t, t->cq[i]))
                 return ms_fail_oom(err, "grpc call slots", 0);
     }
-    for (int i = 0; i < t->n_threads; i++)
-        if (pthread_create(&t->thread[i], NULL, serve, t->cq[i]) != 0)
+    for (int i = 0; i < t->n_threads; i++) {
+        struct ms_grpc_thread *w = &t->thread[i];
+        w->cq = t->cq[i];
+        w->poll = &t->poll;
+        if (pthread_create(&w->id, NULL, serve, w) != 0)
             return ms_fail(err, MS_UNAVAILABLE, "grpc: cannot start a thread");
+    }
     t->has_janitor = pthread_create(&t->janitor, NULL, watch, t) == 0;
     if (!t->has_janitor)
         return ms_fail(err, MS_UNAVAILABLE, "grpc: cannot start a thread");
@@ -214,6 +231,7 @@ static ms_code listen_on(struct ms_server *srv, const char *const *addr, int n,
     gpr_set_log_function(log_core);
     grpc_init();
     t->srv = srv;
+    ms_busy_poll_init(&t->poll, srv->opts.busy_poll);
     t->down.event = MS_GRPC_DOWN;
     pthread_mutex_init(&t->lock, NULL);
     ms_code code = prepare(t, addr, n, err);
@@ -279,8 +297,8 @@ static void stop(struct ms_transport *opaque)
     for (int i = 0; i < t->n_threads; i++)
         grpc_completion_queue_shutdown(t->cq[i]);
     for (int i = 0; i < t->n_threads; i++) {
-        if (t->thread[i])
-            pthread_join(t->thread[i], NULL);
+        if (t->thread[i].id)
+            pthread_join(t->thread[i].id, NULL);
         grpc_completion_queue_destroy(t->cq[i]);
     }
     if (t->has_janitor)

@@ -7,6 +7,7 @@
 #include <grpc/grpc.h>
 #include <pthread.h>
 
+#include "server/busy_poll.h"
 #include "server/server.h"
 #include "server/transport.h"
 
@@ -30,13 +31,21 @@ struct ms_grpc_tag {
     atomic_uint started;
 };
 
+struct ms_grpc_thread {
+    pthread_t id;
+    grpc_completion_queue *cq;
+    const struct ms_busy_poll *poll;
+    grpc_event event; /* while it looks */
+};
+
 struct ms_grpc_instance {
     struct ms_server *srv;
     struct ms_grpc_front *front; /* of the TCP listeners; NULL: there are none */
     grpc_server *server;
     grpc_completion_queue **cq;
-    pthread_t *thread;
+    struct ms_grpc_thread *thread; /* one a queue */
     int n_threads;
+    struct ms_busy_poll poll;
     char (*address)[128];
     int n_address;
     atomic_int live;    /* calls whose memory exists */

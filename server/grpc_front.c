@@ -187,7 +187,7 @@ ms_code ms_grpc_front_start(struct ms_grpc_instance *t, struct ms_err *err)
     if (!n)
         return MS_OK;
     f->n_listening = 0;
-    return ms_front_start(t->srv, &protocol, t, f->listening, n, &f->front, err);
+    return ms_front_start(t->srv, &protocol, t, &t->poll, f->listening, n, &f->front, err);
 }
 
 void ms_grpc_front_quiesce(struct ms_grpc_instance *t)

@@ -314,6 +314,7 @@ static ms_code listen_on(struct ms_server *srv, const char *const *addr, int n,
     if (!t)
         return ms_fail_oom(err, "http", sizeof *t);
     t->srv = srv;
+    ms_busy_poll_init(&t->poll, srv->opts.busy_poll);
     pthread_mutex_init(&t->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -324,8 +325,8 @@ static ms_code listen_on(struct ms_server *srv, const char *const *addr, int n,
     if (code == MS_OK)
         code = open_all(t, err);
     if (code == MS_OK) {
-        code =
-            ms_front_start(srv, t->within ? &within : &beside, t, t->listening, n, &t->front, err);
+        code = ms_front_start(srv, t->within ? &within : &beside, t, &t->poll, t->listening, n,
+                              &t->front, err);
     } else {
         for (int i = 0; i < t->n; i++)
             close(t->listening[i]);

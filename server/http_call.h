@@ -7,6 +7,7 @@
 #include <microhttpd.h>
 #include <pthread.h>
 
+#include "server/busy_poll.h"
 #include "server/server.h"
 #include "server/transport.h"
 
@@ -15,6 +16,7 @@ enum { MS_HTTP_CHUNK = 64 << 10, MS_HTTP_POOL = 96 << 10 };
 struct ms_http_instance {
     struct ms_server *srv;
     struct ms_front *front;
+    struct ms_busy_poll poll;
     struct MHD_Daemon *daemon;
     bool within;      /* it works on the front's thread */
     int listening[4]; /* until the front has them */

@@ -4,7 +4,7 @@
  * Pushed bytes keep a relay, a protocol library, a writer and, on the same machine, a client busy:
  * as many threads as a small machine has processors, so that a request waits for a time slice of
  * one of them. While requests come in, the next piece of a push is asked for only when the last one
- * has taken no more than a quarter of the time since it was asked for. A network that is slower
+ * has taken no more than half of the time since it was asked for. A network that is slower
  * than that never meets a pause, and neither does a push to a server that has nothing else to do.
  */
 #ifndef MS_SERVER_PACE_H

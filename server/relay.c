@@ -187,6 +187,7 @@ static enum ms_relay_end pump(struct ms_relay *r, int direction, uint8_t *buffer
         if (good && !forward(to, buffer, good, now))
             return MS_RELAY_OVER;
         r->fed |= direction == MS_CLIENT;
+        r->moved += good;
         if (*why != MS_GUARD_OK && !r->refused)
             return MS_RELAY_REFUSED;
     }

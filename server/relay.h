@@ -38,6 +38,7 @@ struct ms_relay {
     int nudges;     /* how often the server was told again that no more comes */
     int64_t linger; /* when a refused peer is cut off */
     size_t dropped; /* bytes of it that were thrown away */
+    size_t moved;   /* bytes passed on; the front clears it */
     uint8_t address[16];
     uint16_t port;
     union ms_guard_state guard;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "proto/json.h"
+#include "server/busy_poll.h"
 #include "server/pace.h"
 #include "server/rpc_infer.h"
 
@@ -27,7 +28,7 @@ static bool charge(void *arg, size_t bytes)
 static bool has_waited(void)
 {
     static _Thread_local long seen;
-    long n = ms_sleeps();
+    long n = ms_sleeps() + ms_busy_poll_waits();
     bool waited = n != seen;
 
     seen = n;

@@ -33,6 +33,7 @@ struct ms_server_opts {
     int max_rank;           /* dimensions of a tensor: 8 */
     int json_depth;         /* nesting of a JSON body: 64 */
     int64_t body_min_rate;  /* bytes a second a body must come at: 1024 */
+    bool busy_poll;         /* transports may look again before they sleep: false */
     bool insecure;          /* bind other than loopback without TLS and tokens */
     bool triton_metrics;    /* nv_inference_* too: true */
 };

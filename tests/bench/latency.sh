@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# latency.sh BUILD [N] - round trips of a small model, one at a time, client included.
+# latency.sh BUILD [N [OPTION-OF-MINDSERVED...]] - round trips of a small model, one at a time, client included.
 # The bars: p50 <= 150 us over gRPC, <= 120 us over REST binary.
 set -eu
 build=$(cd "$1" && pwd)
 n=${2:-20000}
+shift $(($# < 2 ? $# : 2))
 here=$(cd "$(dirname "$0")" && pwd)
 state=$(mktemp -d)
 trap 'kill "$pid" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$state"' EXIT
 
 "$build/mindserved" --state "$state/state" --http 127.0.0.1:0 --grpc 127.0.0.1:0 --metrics off \
-    --endpoints-file "$state/endpoints" >/dev/null 2>"$state/log" &
+    --endpoints-file "$state/endpoints" "$@" >/dev/null 2>"$state/log" &
 pid=$!
 for _ in $(seq 500); do [ -s "$state/endpoints" ] && break; sleep 0.02; done
 address() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" "$state/endpoints"; }

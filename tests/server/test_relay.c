@@ -81,6 +81,7 @@ static const struct ms_front_protocol plain = {
 struct scene {
     struct ms_server srv;
     struct ms_front *front;
+    struct ms_busy_poll poll;
     struct sockaddr_in at;
     atomic_int attached; /* the server's end of the newest connection; -1: none */
 };
@@ -101,7 +102,9 @@ static void begin(struct scene *s, const struct ms_front_protocol *protocol, voi
     ck_assert_int_eq(listen(fd, 8), 0);
     ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&s->at, &len), 0);
     ck_assert_int_eq(ms_server_init(&s->srv, &o, &err), MS_OK);
-    ck_assert_int_eq(ms_front_start(&s->srv, protocol, owner, &fd, 1, &s->front, &err), MS_OK);
+    ms_busy_poll_init(&s->poll, true);
+    ck_assert_int_eq(ms_front_start(&s->srv, protocol, owner, &s->poll, &fd, 1, &s->front, &err),
+                     MS_OK);
 }
 
 static void finish(struct scene *s)
