@@ -8,9 +8,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Big buffers come as own mappings: they go back to the system at once and may use huge pages. */
-enum { MAP_FROM = 4 << 20, HUGE = 2 << 20 };
-
 /* The test switch: allocations left before one fails (0 = off). */
 static atomic_ullong countdown;
 static atomic_bool fail_all;
@@ -72,16 +69,17 @@ char *ms_strdup(const char *s)
     return ms_strndup(s, strlen(s));
 }
 
+/* Big buffers come as own mappings: they go back to the system at once and may use huge pages. */
 static size_t map_size(size_t size)
 {
-    return (size + HUGE - 1) & ~(size_t)(HUGE - 1);
+    return (size + MS_MAP_UNIT - 1) & ~(size_t)(MS_MAP_UNIT - 1);
 }
 
 void *ms_aligned_alloc(size_t size)
 {
-    if (must_fail() || size > SIZE_MAX - HUGE)
+    if (must_fail() || size > SIZE_MAX - MS_MAP_UNIT)
         return NULL;
-    if (size < MAP_FROM)
+    if (size < MS_MAP_FROM)
         return aligned_alloc(64, size ? ms_align64(size) : 64);
     void *p =
         mmap(NULL, map_size(size), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -95,7 +93,7 @@ void ms_aligned_free(void *p, size_t size)
 {
     if (!p)
         return;
-    if (size < MAP_FROM)
+    if (size < MS_MAP_FROM)
         free(p);
     else
         munmap(p, map_size(size));

@@ -22,8 +22,10 @@ void ms_free(void *p);
 char *ms_strdup(const char *s) __attribute__((malloc, warn_unused_result));
 char *ms_strndup(const char *s, size_t len) __attribute__((malloc, warn_unused_result));
 
-/* Bytes aligned to 64 (a cache line, a zmm register), contents undefined; from 4 MiB on, in own
- * pages that ask for huge pages. Free with ms_aligned_free(p, same size). */
+/* Bytes aligned to 64 (a cache line, a zmm register), contents undefined; from MS_MAP_FROM on, a
+ * mapping of its own that asks for huge pages and takes a multiple of MS_MAP_UNIT. Free with
+ * ms_aligned_free(p, same size, or one with the same multiple). */
+enum { MS_MAP_FROM = 4 << 20, MS_MAP_UNIT = 2 << 20 };
 void *ms_aligned_alloc(size_t size) __attribute__((malloc, warn_unused_result));
 void ms_aligned_free(void *p, size_t size);
 

@@ -16,6 +16,7 @@
 #include "kernels/blocked.h"
 #include "kernels/copy.h"
 #include "kernels/facts.h"
+#include "kernels/raw.h"
 
 /* One axis: output i reads input from + map(i - lead) of `n` left elements. */
 struct side {
@@ -121,14 +122,6 @@ static size_t units(const struct ms_task *t)
     return ms_shape_span(&t->out[0]->shape, 0, t->out[0]->shape.rank - 1);
 }
 
-static void put(uint8_t *y, const void *x, size_t size)
-{
-    if (size == 4) /* a call would cost more than the element */
-        memcpy(y, x, 4);
-    else
-        memcpy(y, x, size);
-}
-
 /* Vectors of channels are filled with zeros alone. */
 static void fill(uint8_t *y, const void *value, size_t size, size_t n)
 {
@@ -136,6 +129,45 @@ static void fill(uint8_t *y, const void *value, size_t size, size_t n)
         memset(y, 0, n * size);
     else
         ms_fill(y, value, size, n);
+}
+
+#define REVERSE(type_)                                                                             \
+    do {                                                                                           \
+        type_ *to = (type_ *)(void *)y;                                                            \
+        const type_ *from = (const type_ *)(const void *)x;                                        \
+        for (int64_t k = 0; k < m; k++)                                                            \
+            to[k] = from[-k];                                                                      \
+    } while (0)
+
+/* Places [i, i + m) of the last axis, all before or all behind its n elements at x, where they are
+ * one run of elements forwards, backwards or on the spot; false: they turn somewhere. */
+static bool pad_run(char mode, uint8_t *y, const uint8_t *x, int64_t i, int64_t m, int64_t n,
+                    size_t size)
+{
+    const int64_t at = place(mode, i, n), skip = mode == 'r'; /* an edge counted once */
+
+    if (size > sizeof(struct ms_bytes))
+        return false;
+    if (mode == 'e') {
+        ms_fill(y, x + (size_t)at * size, size, (size_t)m);
+        return true;
+    }
+    if ((i < 0 ? -i : i + m - n) > n - skip)
+        return false;
+    x += (size_t)at * size;
+    if (mode == 'w')
+        memcpy(y, x, (size_t)m * size);
+    else
+        MS_BY_SIZE(size, REVERSE);
+    return true;
+}
+
+static void put(uint8_t *y, const void *x, size_t size)
+{
+    if (size == 4) /* a call would cost more than the element */
+        memcpy(y, x, 4);
+    else
+        memcpy(y, x, size);
 }
 
 /* One row of the last axis; x NULL: constant all through. */
@@ -158,8 +190,6 @@ static void pad_row(const struct plan *p, uint8_t *y, const uint8_t *x, const vo
             i += m;
             continue;
         }
-        const int64_t at = place(p->mode, i - s->lead, s->n);
-
         if (i == s->lead && s->n > 0) { /* the middle in one go */
             const int64_t m = n - i < s->n ? n - i : s->n;
 
@@ -167,6 +197,13 @@ static void pad_row(const struct plan *p, uint8_t *y, const uint8_t *x, const vo
             i += m;
             continue;
         }
+        const int64_t m = i < s->lead ? (s->lead < n ? s->lead : n) - i : n - i;
+        if (pad_run(p->mode, y + (size_t)i * size, x + (size_t)s->from * size, i - s->lead, m, s->n,
+                    size)) {
+            i += m;
+            continue;
+        }
+        const int64_t at = place(p->mode, i - s->lead, s->n);
         put(y + (size_t)i * size, at < 0 ? value : x + (size_t)(s->from + at) * size, size);
         i++;
     }

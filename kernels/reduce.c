@@ -96,13 +96,14 @@ static bool next_block(const struct plan *p, int dims, size_t *at, ptrdiff_t *of
 
 struct folder {
     ms_fold_fn fn;
+    ms_fold_row_fn row; /* NULL = none */
     enum ms_dtype dtype;
     size_t size;
 };
 
 static struct folder folder_of(const struct ms_fold *f, enum ms_dtype t, enum ms_isa isa)
 {
-    struct folder r = {f->rows[ms_is_half(t) ? MS_F32 : t], t, ms_dtype_size(t)};
+    struct folder r = {f->rows[ms_is_half(t) ? MS_F32 : t], NULL, t, ms_dtype_size(t)};
 
     if (t == MS_F32 || ms_is_half(t)) {
         if (isa == MS_ISA_AVX512 && f->avx512_f32)
@@ -110,6 +111,8 @@ static struct folder folder_of(const struct ms_fold *f, enum ms_dtype t, enum ms
         else if (isa == MS_ISA_AVX2 && f->avx2_f32)
             r.fn = f->avx2_f32;
     }
+    if (t == MS_F32 && isa != MS_ISA_ANY)
+        r.row = isa == MS_ISA_AVX512 ? f->avx512_row : f->avx2_row;
     return r;
 }
 
@@ -137,6 +140,21 @@ static ms_join_fn join_of(const struct ms_fold *f, enum ms_dtype t)
 
 /* ---- one output element: runs of `n` along the innermost, reduced dim ---- */
 
+static union ms_acc fold_rows(const struct plan *p, const struct ms_fold *f,
+                              const struct folder *run, const float *x)
+{
+    const size_t n = p->reduced[p->n_reduced - 1];
+    size_t at[MS_MAX_RANK] = {0};
+    union ms_acc acc[2] = {f->start(run->dtype)};
+    ptrdiff_t off = 0;
+
+    do {
+        acc[1] = run->row(x + off, n);
+        f->join_f(acc, 1);
+    } while (next_block(p, p->n_reduced - 1, at, &off));
+    return acc[0];
+}
+
 static union ms_acc fold_runs(const struct plan *p, const struct ms_fold *f,
                               const struct folder *run, const uint8_t *x, union ms_acc m)
 {
@@ -148,6 +166,8 @@ static union ms_acc fold_runs(const struct plan *p, const struct ms_fold *f,
 
     if (p->count == 0)
         return f->start(run->dtype);
+    if (run->row)
+        return fold_rows(p, f, run, (const float *)(const void *)x);
     while (lanes < LANES && lanes * 2 <= n)
         lanes *= 2;
     for (size_t i = 0; i < lanes; i++) {

@@ -6,8 +6,8 @@
  * on the shape alone: a unit is an output element, and the reduced axes are never split.
  *
  *   reduced axes innermost   lanes: element i goes to lane i % L (L a power of two, at most 64),
- * and lanes are added pairwise at the end kept axis innermost      one accumulator for each column,
- * rows in ascending order */
+ * and lanes are added pairwise at the end; f32 may have a function for rows kept axis innermost one
+ * accumulator for each column, rows in ascending order */
 #ifndef MS_KERNELS_REDUCE_H
 #define MS_KERNELS_REDUCE_H
 
@@ -22,12 +22,15 @@ union ms_acc {
 /* rows x cols elements, rows `step` apart, into cols accumulators; m: see ms_reduce_logsumexp. */
 typedef void (*ms_fold_fn)(union ms_acc *acc, const union ms_acc *m, const void *x, size_t rows,
                            size_t cols, ptrdiff_t step);
+/* n > 0 f32 elements that follow each other; the order of additions depends on n alone. */
+typedef union ms_acc (*ms_fold_row_fn)(const float *x, size_t n);
 /* acc[i] = acc[i] with acc[n + i], i < n: lanes are put together. */
 typedef void (*ms_join_fn)(union ms_acc *acc, size_t n);
 
 struct ms_fold {
-    ms_fold_fn rows[MS_N_DTYPES];    /* half types go through f32 */
-    ms_fold_fn avx2_f32, avx512_f32; /* may be NULL */
+    ms_fold_fn rows[MS_N_DTYPES];        /* half types go through f32 */
+    ms_fold_fn avx2_f32, avx512_f32;     /* may be NULL */
+    ms_fold_row_fn avx2_row, avx512_row; /* may be NULL */
     ms_join_fn join_f, join_i, join_u;
     union ms_acc (*start)(enum ms_dtype t); /* of nothing */
 };

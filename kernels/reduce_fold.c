@@ -7,9 +7,9 @@
 #include "kernels/elementwise.h"
 #include "kernels/reduce.h"
 #include "kernels/vec_avx2.h"
-#include "kernels/reduce_top.inc"
+#include "kernels/reduce_rows.inc"
 #include "kernels/vec_avx512.h"
-#include "kernels/reduce_top.inc"
+#include "kernels/reduce_rows.inc"
 
 /* a is the accumulator, x the element (already of the accumulator's type); result: the new a. */
 #define FOLD(name_, target_, T_, A_, field_, expr_)                                                \
@@ -86,6 +86,21 @@ enum { ROWS = 1024, MAX_COLS = 512, LANES = 64 /* the usual width, known to the 
     TOP_FOLD(min_f32_##isa_, v_, target_, false)
 #define DONE(name_, target_, expr_) /* those of f32 are there already */
 
+/* Rows of f32. */
+#define ROW(name_, target_, value_)                                                                \
+    target_ static union ms_acc name_(const float *x, size_t n)                                    \
+    {                                                                                              \
+        return (union ms_acc){.f = (double)(value_)};                                              \
+    }
+ROW(sum_row_avx2, MS_TARGET_AVX2, v8_row_total(x, n))
+ROW(sum_row_avx512, MS_TARGET_AVX512, v16_row_total(x, n))
+ROW(max_row_avx2, MS_TARGET_AVX2, v8_row_top(x, n, true))
+ROW(max_row_avx512, MS_TARGET_AVX512, v16_row_top(x, n, true))
+ROW(min_row_avx2, MS_TARGET_AVX2, v8_row_top(x, n, false))
+ROW(min_row_avx512, MS_TARGET_AVX512, v16_row_top(x, n, false))
+#define ROWS_OF(id_) .avx2_row = id_##_row_avx2, .avx512_row = id_##_row_avx512,
+#define NO_ROWS(id_)
+
 #define JOIN(name_, A_, field_, expr_)                                                             \
     static void name_(union ms_acc *acc, size_t n)                                                 \
     {                                                                                              \
@@ -98,7 +113,7 @@ enum { ROWS = 1024, MAX_COLS = 512, LANES = 64 /* the usual width, known to the 
 /* All loops of one fold. fe_ is the expression on doubles, ie_ on signed and ue_ on unsigned 64-bit
  * integers; the j ones put two accumulators together. Signed values are widened, then wrapped as
  * unsigned. */
-#define FOLDS(id_, f32_, fe_, ie_, ue_, jf_, ji_, ju_, start_)                                     \
+#define FOLDS(id_, f32_, rows_, fe_, ie_, ue_, jf_, ji_, ju_, start_)                              \
     f32_(id_##_f32, , fe_) f32_(id_##_f32_avx2, MS_TARGET_AVX2, fe_) f32_(                         \
         id_##_f32_avx512, MS_TARGET_AVX512, fe_) FOLD(id_##_f64, , double, double, f, fe_)         \
         FOLD(id_##_i8, , int8_t, int64_t, i, ie_) FOLD(id_##_i16, , int16_t, int64_t, i, ie_)      \
@@ -114,7 +129,7 @@ enum { ROWS = 1024, MAX_COLS = 512, LANES = 64 /* the usual width, known to the 
                                                  MS_HAS_INT(id_), [MS_BOOL] = id_##_u8},           \
                                         .avx2_f32 = id_##_f32_avx2,                                \
                                         .avx512_f32 = id_##_f32_avx512,                            \
-                                        .join_f = id_##_join_f,                                    \
+                                        rows_(id_).join_f = id_##_join_f,                          \
                                         .join_i = id_##_join_i,                                    \
                                         .join_u = id_##_join_u,                                    \
                                         .start = start_,                                           \
@@ -158,12 +173,12 @@ static union ms_acc start_high(enum ms_dtype t)
     return (union ms_acc){.u = t == MS_BOOL ? 1 : UINT64_MAX >> (64 - 8 * ms_dtype_size(t))};
 }
 
-FOLDS(sum, IN_BLOCKS, a + x, WRAP(+, a, x), a + x, a + x, WRAP(+, a, x), a + x, start_0)
-FOLDS(abs, IN_DOUBLE, a + fabs(x), WRAP(+, a, ABS_I(x)), a + x, a + x, WRAP(+, a, x), a + x,
-      start_0)
-FOLDS(square, IN_DOUBLE, a + x * x, WRAP(+, a, WRAP(*, x, x)), a + x * x, a + x, WRAP(+, a, x),
+FOLDS(sum, IN_BLOCKS, ROWS_OF, a + x, WRAP(+, a, x), a + x, a + x, WRAP(+, a, x), a + x, start_0)
+FOLDS(abs, IN_DOUBLE, NO_ROWS, a + fabs(x), WRAP(+, a, ABS_I(x)), a + x, a + x, WRAP(+, a, x),
       a + x, start_0)
-FOLDS(prod, IN_DOUBLE, a *x, WRAP(*, a, x), a *x, a *x, WRAP(*, a, x), a *x, start_1)
+FOLDS(square, IN_DOUBLE, NO_ROWS, a + x * x, WRAP(+, a, WRAP(*, x, x)), a + x * x, a + x,
+      WRAP(+, a, x), a + x, start_0)
+FOLDS(prod, IN_DOUBLE, NO_ROWS, a *x, WRAP(*, a, x), a *x, a *x, WRAP(*, a, x), a *x, start_1)
 /* NaN wins, as in numpy. */
 #define MAX_F(x, a) x > a || x != x ? x : a
 #define MIN_F(x, a) x < a || x != x ? x : a
@@ -171,9 +186,9 @@ IN_DOUBLE(max_f32, , MAX_F(x, a))
 IN_DOUBLE(min_f32, , MIN_F(x, a))
 TOP_FOLDS(v8, avx2, MS_TARGET_AVX2)
 TOP_FOLDS(v16, avx512, MS_TARGET_AVX512)
-FOLDS(max, DONE, MAX_F(x, a), x > a ? x : a, x > a ? x : a, MAX_F(x, a), x > a ? x : a,
+FOLDS(max, DONE, ROWS_OF, MAX_F(x, a), x > a ? x : a, x > a ? x : a, MAX_F(x, a), x > a ? x : a,
       x > a ? x : a, start_low)
-FOLDS(min, DONE, MIN_F(x, a), x < a ? x : a, x < a ? x : a, MIN_F(x, a), x < a ? x : a,
+FOLDS(min, DONE, ROWS_OF, MIN_F(x, a), x < a ? x : a, x < a ? x : a, MIN_F(x, a), x < a ? x : a,
       x < a ? x : a, start_high)
 
 /* exp(x - m) summed; integers are converted by the caller's choice of accumulator. */

@@ -497,22 +497,42 @@ static void pick_row(const struct ms_task *t, const struct plan *p, const void *
         MS_BY_SIZE(size, PICK);
 }
 
+/* The output row after the one at `at`. */
+static void next_place(const struct plan *p, size_t *at)
+{
+    for (int d = p->rank - 2; d >= 0 && ++at[d] == p->axis[d].n_out; d--)
+        at[d] = 0;
+}
+
+/* The input row that an output row is picked from; is the output row outside? */
+static size_t picked_row(const struct plan *p, const size_t *at, bool *outside)
+{
+    size_t row = 0;
+
+    *outside = false;
+    for (int d = 0; d < p->rank - 1; d++) {
+        const struct axis *a = &p->axis[d];
+        row += (size_t)a->index[at[d]] * p->in_step[d];
+        *outside |= a->outside && a->outside[at[d]];
+    }
+    return row;
+}
+
 /* Nearest: rows picked from input rows; one that is the same as the row before is copied. */
 static void pick_rows(const struct ms_task *t, struct plan *p)
 {
     const struct axis *last = &p->axis[p->rank - 1];
     const size_t size = ms_dtype_size(t->in[0]->dtype) * p->lanes, bytes = last->n_out * size;
-    const int none[MS_MAX_RANK] = {0};
     const uint8_t *before = NULL;
+    size_t at[MS_MAX_RANK];
+    bool outside;
 
     p->twice = doubles(last);
-    for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
+    place_row(p, t->first, at);
+    for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++, next_place(p, at)) {
         uint8_t *to = (uint8_t *)t->out[0]->data + u * bytes;
-        size_t at[MS_MAX_RANK];
-        const bool outside = place_row(p, u, at);
-        float w;
         const uint8_t *row =
-            (const uint8_t *)t->in[0]->data + tap_row(p, at, none, &w) * last->n_in * size;
+            (const uint8_t *)t->in[0]->data + picked_row(p, at, &outside) * last->n_in * size;
 
         if (row == before && !last->outside)
             memcpy(to, to - bytes, bytes);

@@ -99,6 +99,17 @@ MS_V8 __m256 v8_scale(__m256 a, __m256 n)
     __m256 s2 = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(k2, bias), 23));
     return _mm256_mul_ps(_mm256_mul_ps(a, s1), s2);
 }
+/* 2^n, n in [-126, 127], out of n + 0x1.8p23 */
+MS_V8 __m256 v8_pow2(__m256 t)
+{
+    const __m256i e = _mm256_slli_epi32(_mm256_castps_si256(t), 23);
+    return _mm256_castsi256_ps(_mm256_add_epi32(e, _mm256_set1_epi32(0x3f800000)));
+}
+/* a / b, at most an ulp off; b and 1 / b are normal */
+MS_V8 __m256 v8_quot(__m256 a, __m256 b)
+{
+    return _mm256_div_ps(a, b);
+}
 /* a = m * 2^e with m in [1, 2), for normal positive a */
 MS_V8 __m256 v8_mant(__m256 a)
 {
@@ -123,6 +134,14 @@ MS_V8 float v8_sum(__m256 a)
     __m128 s = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     s = _mm_add_ps(s, _mm_movehl_ps(s, s));
     return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+/* The sum in double, exact as far as that goes. */
+MS_V8 double v8_sum_wide(__m256 a)
+{
+    __m256d s = _mm256_cvtps_pd(_mm256_castps256_ps128(a));
+    s = _mm256_add_pd(s, _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1)));
+    __m128d t = _mm_add_pd(_mm256_castpd256_pd128(s), _mm256_extractf128_pd(s, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(t, _mm_unpackhi_pd(t, t)));
 }
 
 /* p[at[i]] where inside[i] is negative, 0 elsewhere: there nothing is read */
@@ -192,6 +211,16 @@ MS_V16 __m512 v16_scale(__m512 a, __m512 n)
 {
     return _mm512_scalef_ps(a, n);
 }
+MS_V16 __m512 v16_pow2(__m512 t)
+{
+    const __m512i e = _mm512_slli_epi32(_mm512_castps_si512(t), 23);
+    return _mm512_castsi512_ps(_mm512_add_epi32(e, _mm512_set1_epi32(0x3f800000)));
+}
+MS_V16 __m512 v16_quot(__m512 a, __m512 b) /* dividing 16 takes as long as 30 multiplications */
+{
+    const __m512 r = _mm512_rcp14_ps(b), q = _mm512_mul_ps(a, r);
+    return _mm512_fmadd_ps(q, _mm512_fnmadd_ps(b, r, _mm512_set1_ps(1.0f)), q);
+}
 MS_V16 __m512 v16_mant(__m512 a)
 {
     return _mm512_getmant_ps(a, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_zero);
@@ -213,6 +242,14 @@ MS_V16 float v16_top(__m512 a)
 MS_V16 float v16_sum(__m512 a)
 {
     return v8_sum(_mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1)));
+}
+MS_V16 double v16_sum_wide(__m512 a)
+{
+    __m512d s = _mm512_cvtps_pd(_mm512_castps512_ps256(a));
+    s = _mm512_add_pd(s, _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1)));
+    __m256d t = _mm256_add_pd(_mm512_castpd512_pd256(s), _mm512_extractf64x4_pd(s, 1));
+    __m128d u = _mm_add_pd(_mm256_castpd256_pd128(t), _mm256_extractf128_pd(t, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(u, _mm_unpackhi_pd(u, u)));
 }
 
 #endif

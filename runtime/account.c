@@ -3,6 +3,7 @@
 #include "runtime/account.h"
 
 #include "base/mem.h"
+#include "runtime/spare.h"
 
 struct ms_account *ms_account_new(size_t budget, struct ms_account *parent)
 {
@@ -26,6 +27,7 @@ void ms_account_unref(struct ms_account *a)
 {
     while (a && atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel) == 1) {
         struct ms_account *parent = a->parent;
+        ms_spares_free(a->spares);
         ms_free(a);
         a = parent;
     }

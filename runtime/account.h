@@ -25,6 +25,7 @@ struct ms_account {
     atomic_size_t total;
     atomic_size_t kind[MS_N_ACCOUNTS];
     struct ms_account *parent; /* NULL, or also charged; a reference */
+    struct ms_spares *spares;  /* NULL, or of an engine's: goes with it */
 };
 
 /* One reference; parent may be NULL and gets a reference. NULL when memory is out. */

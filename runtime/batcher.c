@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "runtime/model_impl.h"
+#include "runtime/spare.h"
 
 enum { BATCH_MAX = 256 }; /* requests in a batch */
 
@@ -446,5 +447,7 @@ int64_t ms_engine_tick(void *engine, int64_t now)
     if (notify)
         ms_pool_notify(e->pool);
     ms_items_drop(dead);
+    int64_t age = ms_spares_age(e->account->spares, now);
+    next = age < next ? age : next;
     return next < now + MS_MS ? now + MS_MS : next;
 }

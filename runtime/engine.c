@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "runtime/engine_impl.h"
 #include "runtime/model_impl.h"
+#include "runtime/spare.h"
 
 enum { OVERDUE_S = 10 };
 
@@ -120,7 +121,9 @@ ms_code ms_engine_new(const struct ms_engine_opts *o, struct ms_engine **out, st
     resolve(&e->opts);
     e->account = ms_account_new(e->opts.memory_budget, NULL);
     pthread_mutex_init(&e->models_lock, NULL);
-    e->watch = e->account ? ms_watch_new() : NULL;
+    if (e->account)
+        e->account->spares = ms_spares_new(e->account);
+    e->watch = e->account && e->account->spares ? ms_watch_new() : NULL;
     bool tuned = o && o->tuning == MS_TUNE_MEASURE;
     e->tuner = tuned ? ms_tuner_new(o->tuning_path) : NULL;
     e->opts.tuning_path = NULL; /* the caller's */
@@ -148,6 +151,8 @@ void ms_engine_free(struct ms_engine *e)
     ms_ring_done(&e->ready);
     ms_tuner_free(e->tuner);
     pthread_mutex_destroy(&e->models_lock);
+    if (e->account)
+        ms_spares_close(e->account->spares);
     ms_account_unref(e->account);
     ms_free(e);
 }
@@ -175,6 +180,7 @@ size_t ms_engine_shrink(struct ms_engine *e)
 
     if (!e)
         return 0;
+    freed = ms_spares_drop(e->account->spares, INT64_MAX);
     pthread_mutex_lock(&e->models_lock);
     for (struct ms_model *m = e->models; m; m = m->next)
         freed += ms_slabs_shrink(&m->program.slabs) + ms_program_shrink(&m->program);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "runtime/model_impl.h"
+#include "runtime/spare.h"
 
 struct ms_model *ms_model_ref(struct ms_model *m)
 {
@@ -32,6 +33,7 @@ static void unlist(struct ms_model *m)
 static void model_free(struct ms_model *m)
 {
     struct ms_pool *pool = m->engine->pool;
+    struct ms_spares *spares = m->engine->account->spares;
 
     unlist(m);
     ms_queue_done(&m->queue);
@@ -53,6 +55,7 @@ static void model_free(struct ms_model *m)
     ms_free(m->version);
     ms_free(m);
     ms_pool_trim(pool);
+    ms_spares_drop(spares, INT64_MAX);
     ms_mem_trim();
 }
 

@@ -3,10 +3,12 @@
  */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "runtime/engine_impl.h"
 #include "runtime/program.h"
 #include "runtime/run.h"
+#include "runtime/spare.h"
 
 /* ---- tensors ---- */
 
@@ -26,8 +28,8 @@ static void release_counted(struct ms_tensor *t)
     if (c->budget)
         ms_budget_give(c->budget, c->charged);
     ms_account_give(c->account, MS_ACCOUNT_RUNS, c->charged);
+    ms_spares_give(c->account->spares, t->data, t->bytes);
     ms_account_unref(c->account);
-    ms_aligned_free(t->data, t->bytes);
     ms_free(c);
 }
 
@@ -55,20 +57,23 @@ static bool book(struct ms_run *r, size_t bytes)
 struct ms_tensor *ms_run_tensor(struct ms_run *r, enum ms_dtype dtype, enum ms_layout layout,
                                 const struct ms_shape *s)
 {
-    struct ms_account *account = r->plan->part->program->slabs.account;
+    struct ms_program *prog = r->plan->part->program;
+    struct ms_account *account = prog->slabs.account;
     size_t bytes, charged;
 
     if (!ms_tensor_size(dtype, layout, s, &bytes) ||
         !ms_add(bytes, sizeof(struct counted) + 64, &charged) || !book(r, charged))
         return NULL;
     struct counted *c = ms_calloc(1, sizeof *c);
-    void *data = c ? ms_aligned_alloc(bytes) : NULL;
+    void *data = c ? ms_spares_alloc(account->spares, bytes) : NULL;
     if (!data) {
         ms_free(c);
         ms_budget_give(&r->root->budget, charged);
         ms_account_give(account, MS_ACCOUNT_RUNS, charged);
         return NULL;
     }
+    if (account->spares && bytes >= MS_MAP_FROM && prog->engine)
+        ms_watch_kick(ms_engine_watch(prog->engine), ms_now() + MS_SPARE_NS);
     c->charged = charged;
     if (dtype == MS_STRING) /* elements are pointers: never garbage */
         memset(data, 0, bytes);

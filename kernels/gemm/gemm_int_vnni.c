@@ -13,38 +13,44 @@
 
 enum { ROWS = 8 };
 
+/* acc += four products in each lane. In assembly, for gcc 12 copies the sum before and after the
+ * intrinsic, and 24 of them no longer fit the registers. */
+#define DOT(acc_, a_, b_) __asm__("vpdpbusd %2, %1, %0" : "+v"(acc_) : "v"(a_), "v"(b_))
+
+TARGET static inline int32_t quad(const uint8_t *p)
+{
+    int32_t v;
+
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
 #define TILE(MR, NV)                                                                               \
-    TARGET static void tile_##MR##_##NV(size_t n, size_t w, size_t groups, const uint8_t *a,       \
-                                        size_t row, const int8_t *b, const int32_t *add,           \
-                                        const int32_t *zb, const int32_t *za, const int32_t *sum,  \
-                                        int32_t *c, size_t ldc)                                    \
+    TARGET static void tile_##MR##x##NV(size_t w, size_t groups, const uint8_t *a, size_t row,     \
+                                        const int8_t *b, const int32_t *add, const int32_t *zb,    \
+                                        const int32_t *za, const int32_t *sum, int32_t *c,         \
+                                        size_t ldc, __mmask16 last)                                \
     {                                                                                              \
-        __m512i acc[MR][NV];                                                                       \
+        __m512i acc[MR][NV], v[NV];                                                                \
         MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < NV; j++) acc[i][j] =  \
             _mm512_setzero_si512();                                                                \
-        for (size_t q = 0; q < groups; q++, b += 4 * w) {                                          \
-            __m512i v[NV];                                                                         \
+        for (; groups > 0; groups--, a += 4, b += 4 * w) {                                         \
             MS_UNROLL for (int j = 0; j < NV; j++) v[j] = _mm512_loadu_si512(b + 64 * j);          \
             MS_UNROLL for (int i = 0; i < MR; i++)                                                 \
             {                                                                                      \
-                int32_t quad;                                                                      \
-                memcpy(&quad, a + i * row + 4 * q, sizeof quad);                                   \
-                const __m512i x = _mm512_set1_epi32(quad);                                         \
-                MS_UNROLL for (int j = 0; j < NV; j++) acc[i][j] =                                 \
-                    _mm512_dpbusd_epi32(acc[i][j], x, v[j]);                                       \
+                const __m512i x = _mm512_set1_epi32(quad(a + i * row));                            \
+                MS_UNROLL for (int j = 0; j < NV; j++) DOT(acc[i][j], x, v[j]);                    \
             }                                                                                      \
         }                                                                                          \
+        MS_UNROLL for (int j = 0; j < NV; j++) v[j] = _mm512_loadu_si512(add + 16 * j);            \
+        MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < NV; j++) acc[i][j] =  \
+            _mm512_add_epi32(acc[i][j], _mm512_mullo_epi32(_mm512_set1_epi32(za[i]), v[j]));       \
+        MS_UNROLL for (int j = 0; j < NV; j++) v[j] = _mm512_loadu_si512(zb + 16 * j);             \
+        MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < NV; j++) acc[i][j] =  \
+            _mm512_sub_epi32(acc[i][j], _mm512_mullo_epi32(_mm512_set1_epi32(sum[i]), v[j]));      \
         MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < NV; j++)              \
-        {                                                                                          \
-            const size_t at = 16 * (size_t)j, left = n > at ? n - at : 0;                          \
-            const __mmask16 some = (__mmask16)(left >= 16 ? 0xffffu : (1u << left) - 1u);          \
-            __m512i y =                                                                            \
-                _mm512_mullo_epi32(_mm512_set1_epi32(za[i]), _mm512_loadu_si512(add + at));        \
-            y = _mm512_add_epi32(acc[i][j], y);                                                    \
-            y = _mm512_sub_epi32(                                                                  \
-                y, _mm512_mullo_epi32(_mm512_set1_epi32(sum[i]), _mm512_loadu_si512(zb + at)));    \
-            _mm512_mask_storeu_epi32(c + i * ldc + at, some, y);                                   \
-        }                                                                                          \
+            _mm512_mask_storeu_epi32(c + i * ldc + 16 * j, j + 1 < NV ? (__mmask16)0xffff : last,  \
+                                     acc[i][j]);                                                   \
     }
 #define TILES(MR) TILE(MR, 1) TILE(MR, 2) TILE(MR, 3)
 TILES(1)
@@ -56,12 +62,12 @@ TILES(6)
 TILES(7)
 TILES(8)
 
-typedef void (*tile_fn)(size_t n, size_t w, size_t groups, const uint8_t *a, size_t row,
-                        const int8_t *b, const int32_t *add, const int32_t *zb, const int32_t *za,
-                        const int32_t *sum, int32_t *c, size_t ldc);
+typedef void (*tile_fn)(size_t w, size_t groups, const uint8_t *a, size_t row, const int8_t *b,
+                        const int32_t *add, const int32_t *zb, const int32_t *za,
+                        const int32_t *sum, int32_t *c, size_t ldc, __mmask16 last);
 #define ROW(MR)                                                                                    \
     {                                                                                              \
-        tile_##MR##_1, tile_##MR##_2, tile_##MR##_3                                                \
+        tile_##MR##x1, tile_##MR##x2, tile_##MR##x3                                                \
     }
 static const tile_fn tiles[ROWS][3] = {ROW(1), ROW(2), ROW(3), ROW(4),
                                        ROW(5), ROW(6), ROW(7), ROW(8)};
@@ -69,10 +75,12 @@ static const tile_fn tiles[ROWS][3] = {ROW(1), ROW(2), ROW(3), ROW(4),
 static void multiply(size_t m, size_t n, size_t w, size_t groups, const struct ms_int_rows *a,
                      const void *b, const int32_t *add, const int32_t *zb, int32_t *c, size_t ldc)
 {
+    const __mmask16 last = (__mmask16)(0xffff >> (w - n));
+
     for (size_t i = 0; i < m; i += ROWS) {
         const size_t rows = m - i < ROWS ? m - i : ROWS;
-        tiles[rows - 1][w / 16 - 1](n, w, groups, (const uint8_t *)a->a + i * a->row, a->row, b,
-                                    add, zb, a->za + i, a->sum + i, c + i * ldc, ldc);
+        tiles[rows - 1][w / 16 - 1](w, groups, (const uint8_t *)a->a + i * a->row, a->row, b, add,
+                                    zb, a->za + i, a->sum + i, c + i * ldc, ldc, last);
     }
 }
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# spills.sh - the inner loops of the convolution micro-kernels keep everything in registers.
+# spills.sh - the inner loops of micro-kernels keep everything in registers.
 #
-# Disassembles conv_tile.o and looks at the innermost loop with products of each tile (a jump back
+# Disassembles an object and looks at the innermost loop with products of each tile (a jump back
 # that spans no other such loop) for an operand on the stack. A sum that lives there costs a load and a
 # store for each product. Skipped, with the reason, where that says nothing.
 object=${1:-kernels/conv_tile.o}
@@ -17,7 +17,7 @@ objdump -t "$object" | grep -q '__asan\|__ubsan\|__tsan\|__msan\|__gcov\|__llvm'
 objdump -d --no-show-raw-insn "$object" | awk '
 function has_products(i,   j) {
     for (j = 0; j < n; j++)
-        if (at[j] >= from[i] && at[j] <= to[i] && text[j] ~ /vfn?m/)
+        if (at[j] >= from[i] && at[j] <= to[i] && text[j] ~ /vfn?m|vpdp/)
             return 1
     return 0
 }

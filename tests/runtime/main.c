@@ -13,6 +13,7 @@ int main(void)
     suite_add_tcase(s, plan_tests());
     suite_add_tcase(s, batch_tests());
     suite_add_tcase(s, registry_tests());
+    suite_add_tcase(s, spare_tests());
     suite_add_tcase(s, fault_tests());
     suite_add_tcase(s, hostile_tests());
     suite_add_tcase(s, tune_tests());

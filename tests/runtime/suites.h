@@ -11,6 +11,7 @@ TCase *hostile_tests(void);
 TCase *model_tests(void);
 TCase *plan_tests(void);
 TCase *registry_tests(void);
+TCase *spare_tests(void);
 TCase *tune_tests(void);
 
 #endif
