@@ -200,7 +200,14 @@ class Offline(Folder):
         times = [s["us"] for s in out["steps"]]
         self.assertEqual((out["runs"], times), (3, sorted(times, reverse=True)))
         self.assertTrue(all(s["kernel"] for s in out["steps"] if s["op"] == "Conv"))
-        self.assertIn("GF/s", self.good("profile", MINDIR, "--input", x))
+        self.assertGreater(out["peak_gflops"], 0.5)
+        self.assertGreater(out["memory_gbs"], 0.1)
+        for s in out["steps"]:
+            self.assertAlmostEqual(s["of_peak"], s["gflops"] / out["peak_gflops"], delta=1e-4 + 1e-3 * s["of_peak"])
+            self.assertIn(s["algorithm"], s["kernel"])
+        text = self.good("profile", MINDIR, "--input", x, "--threads", "1")
+        self.assertRegex(text, r"us/run +share +GF/s +peak +bytes +operator +kernel +algorithm +node")
+        self.assertRegex(text, r"peak of 1 thread: [0-9.]+ GF/s of multiply-adds, [0-9.]+ GB/s from memory")
 
     def case(self, name, y):
         folder = os.path.join(self.dir, "cases", name)
