@@ -14,16 +14,17 @@ struct wish {
     const char *file;
     struct ms_cli_inputs inputs;
     uint64_t threads, repeat;
-    enum mindserve_tuning tuning;
+    struct mindserve_options how;
 };
 
-enum { OPT_INPUT, OPT_THREADS, OPT_REPEAT, OPT_TUNING };
+enum { OPT_INPUT, OPT_THREADS, OPT_REPEAT, OPT_TUNING, OPT_NUMERICS };
 static const struct ms_cli_option options[] = {
     [OPT_INPUT] = {"input", "[IN=]FILE", "tensor for an input: .npy, .pb, .json, .png, .jpg", 'i'},
     [OPT_THREADS] = {"threads", "N", "workers (default: what the machine offers)", 0},
     [OPT_REPEAT] = {"repeat", "N", "runs that are added up (default 10, after one that is not)", 0},
     [OPT_TUNING] = {"tuning", "HOW", "choose algorithms by model, measure or off (default model)",
                     0},
+    [OPT_NUMERICS] = {"numerics", "HOW", "fast, or exact: no algorithm that rounds otherwise", 0},
     {0},
 };
 
@@ -217,7 +218,13 @@ static bool take(struct ms_cli *c, int what, struct wish *w)
     if (what == OPT_REPEAT)
         return ms_cli_number(c, "--repeat", 1000000, &w->repeat);
     if (what == OPT_TUNING)
-        return take_tuning(c, &w->tuning);
+        return take_tuning(c, &w->how.tuning);
+    if (what == OPT_NUMERICS) {
+        w->how.exact = strcmp(c->value, "exact") == 0;
+        if (!w->how.exact && strcmp(c->value, "fast") != 0)
+            ms_cli_usage(c, "--numerics %s: must be fast or exact", c->value);
+        return w->how.exact || strcmp(c->value, "fast") == 0;
+    }
     if (w->file)
         ms_cli_usage(c, "only one FILE, not also %s", c->value);
     return !w->file && (w->file = c->value);
@@ -225,7 +232,7 @@ static bool take(struct ms_cli *c, int what, struct wish *w)
 
 static int run(struct ms_cli *c)
 {
-    struct wish w = {.repeat = 10};
+    struct wish w = {.repeat = 10, .how = MINDSERVE_OPTIONS_INIT};
     struct ms_cli_offline o;
     int what, code;
 
@@ -234,7 +241,8 @@ static int run(struct ms_cli *c)
             return MS_EXIT_USAGE;
     if (!w.file)
         return ms_cli_usage(c, "FILE is missing; msctl profile --help tells more");
-    code = ms_cli_offline_load(c, w.file, (int)w.threads, w.tuning, NULL, &o);
+    w.how.threads = (int)w.threads;
+    code = ms_cli_offline_load(c, w.file, &w.how, NULL, &o);
     if (code == MS_EXIT_OK)
         code = profile(c, &w, &o);
     ms_cli_offline_done(&o);
@@ -252,7 +260,7 @@ const struct ms_cli_command ms_cmd_profile = {
         "as many threads, which is measured first, and the bytes that it reads and writes.\n"
         "Algorithms with fewer products than the operator's definition may exceed the peak.\n"
         "--tuning measure tries each layer's algorithms while loading, as runtime.tuning of\n"
-        "mindserved does.\n",
+        "mindserved does; --numerics as its runtime.numerics.\n",
     .examples = "  msctl profile m.onnx --input x.npy\n"
                 "  msctl profile m.mindir --input x.npy --threads 1 -o json\n",
     .options = options,
