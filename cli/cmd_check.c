@@ -163,7 +163,7 @@ static int run(struct ms_cli *c)
 
     if (!ms_cli_words(c, 1, &file, "FILE"))
         return MS_EXIT_USAGE;
-    code = ms_cli_local(c, 0, MINDSERVE_TUNING_MODEL, &o.ms);
+    code = ms_cli_local(c, NULL, &o.ms);
     if (code == MS_EXIT_OK)
         code = check(c, file, &o);
     ms_cli_offline_done(&o);

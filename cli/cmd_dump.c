@@ -67,6 +67,7 @@ static int dump(struct ms_cli *c, const struct ms_cli_offline *o, bool report, c
 static int run(struct ms_cli *c)
 {
     struct mindserve_config config = MINDSERVE_CONFIG_INIT;
+    struct mindserve_options how = MINDSERVE_OPTIONS_INIT;
     struct mindserve_deploy_options opts = MINDSERVE_DEPLOY_INIT;
     const char *file = NULL, *format = NULL;
     struct ms_cli_offline o;
@@ -93,9 +94,10 @@ static int run(struct ms_cli *c)
         format = c->json ? "json" : "text";
     if (strcmp(format, "text") != 0 && strcmp(format, "dot") != 0 && strcmp(format, "json") != 0)
         return ms_cli_usage(c, "--format %s: must be text, dot or json", format);
+    how.threads = 1;
     opts.config = &config;
     opts.no_self_test = true;
-    code = ms_cli_offline_load(c, file, 1, MINDSERVE_TUNING_MODEL, &opts, &o);
+    code = ms_cli_offline_load(c, file, &how, &opts, &o);
     if (code == MS_EXIT_OK)
         code = dump(c, &o, report, format);
     ms_cli_offline_done(&o);

@@ -165,6 +165,7 @@ static int run_loaded(struct ms_cli *c, const struct wish *w, const struct ms_cl
 static int run(struct ms_cli *c)
 {
     struct wish w = {.repeat = 1, .seconds = -1};
+    struct mindserve_options how = MINDSERVE_OPTIONS_INIT;
     struct ms_cli_offline o;
     int what, code;
 
@@ -175,7 +176,8 @@ static int run(struct ms_cli *c)
         return ms_cli_usage(c, "FILE is missing; msctl run --help tells more");
     if (w.repeat == 0)
         return ms_cli_usage(c, "--repeat 0: must be at least 1");
-    code = ms_cli_offline_load(c, w.file, (int)w.threads, MINDSERVE_TUNING_MODEL, NULL, &o);
+    how.threads = (int)w.threads;
+    code = ms_cli_offline_load(c, w.file, &how, NULL, &o);
     if (code == MS_EXIT_OK)
         code = run_loaded(c, &w, &o);
     ms_cli_offline_done(&o);

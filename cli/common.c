@@ -20,14 +20,9 @@ static int open_library(struct ms_cli *c, const struct mindserve_options *o, str
     return MS_EXIT_OK;
 }
 
-int ms_cli_local(struct ms_cli *c, int threads, enum mindserve_tuning tuning,
-                 struct mindserve **out)
+int ms_cli_local(struct ms_cli *c, const struct mindserve_options *o, struct mindserve **out)
 {
-    struct mindserve_options o = MINDSERVE_OPTIONS_INIT;
-
-    o.threads = threads;
-    o.tuning = tuning;
-    return open_library(c, &o, out);
+    return open_library(c, o, out);
 }
 
 /* The admin socket counts when this user may write to it. */

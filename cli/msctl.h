@@ -71,10 +71,9 @@ int ms_cli_failed(struct ms_cli *c, const struct mindserve_error *err);
 
 /* ---- where models run ---- */
 
-/* In this process. threads 0: the machine's. MS_EXIT_OK or the exit code, after the error was
- * printed. */
-int ms_cli_local(struct ms_cli *c, int threads, enum mindserve_tuning tuning,
-                 struct mindserve **out);
+/* In this process; o NULL: the defaults. MS_EXIT_OK or the exit code, after the error was printed.
+ */
+int ms_cli_local(struct ms_cli *c, const struct mindserve_options *o, struct mindserve **out);
 /* --server, $MINDSERVE_SERVER, the admin socket, 127.0.0.1:8001: the first that there is. */
 int ms_cli_remote(struct ms_cli *c, struct mindserve **out);
 

@@ -11,9 +11,8 @@
 
 #define LOCAL_NAME "model"
 
-int ms_cli_offline_load(struct ms_cli *c, const char *path, int threads,
-                        enum mindserve_tuning tuning, const struct mindserve_deploy_options *opts,
-                        struct ms_cli_offline *o)
+int ms_cli_offline_load(struct ms_cli *c, const char *path, const struct mindserve_options *how,
+                        const struct mindserve_deploy_options *opts, struct ms_cli_offline *o)
 {
     struct mindserve_deploy_options none = MINDSERVE_DEPLOY_INIT;
     struct mindserve_error err;
@@ -23,7 +22,7 @@ int ms_cli_offline_load(struct ms_cli *c, const char *path, int threads,
     if (opts)
         none = *opts;
     none.name = LOCAL_NAME;
-    code = ms_cli_local(c, threads, tuning, &o->ms);
+    code = ms_cli_local(c, how, &o->ms);
     if (code != MS_EXIT_OK)
         return code;
     if (mindserve_deploy(o->ms, path, &none, &o->deployed, &err) != MINDSERVE_OK ||

@@ -11,11 +11,10 @@ struct ms_cli_offline {
     struct mindserve_info *info;
 };
 
-/* Loads a file under the name "model". opts may be NULL. An exit code; free with
+/* Loads a file under the name "model". how and opts may be NULL. An exit code; free with
  * ms_cli_offline_done, also after an error. */
-int ms_cli_offline_load(struct ms_cli *c, const char *path, int threads,
-                        enum mindserve_tuning tuning, const struct mindserve_deploy_options *opts,
-                        struct ms_cli_offline *o);
+int ms_cli_offline_load(struct ms_cli *c, const char *path, const struct mindserve_options *how,
+                        const struct mindserve_deploy_options *opts, struct ms_cli_offline *o);
 void ms_cli_offline_done(struct ms_cli_offline *o);
 
 /* ---- showing results ---- */

@@ -380,6 +380,7 @@ ms_code ms_local_open(const struct mindserve_options *o, struct mindserve **out,
         return ms_fail_oom(err, "engine", sizeof *l);
     ms_engine_opts_init(&eo);
     eo.threads = o->threads;
+    eo.exact = o->exact;
     eo.tuning = o->tuning == MINDSERVE_TUNING_OFF       ? MS_TUNE_OFF
                 : o->tuning == MINDSERVE_TUNING_MEASURE ? MS_TUNE_MEASURE
                                                         : MS_TUNE_MODEL;

@@ -109,13 +109,14 @@ static bool binary_packed(const struct ms_task *t, const struct ms_bcast *b, ms_
 }
 
 /* The shape as it lies in memory when the output is blocked by b: [N][blocks][...][b]. Constants
- * by channel come plain: [blocks][1...][b], see ms_blocked_binary. */
+ * by channel come plain: [blocks][1...][b], see ms_blocked_binary. A blocked operand of one element
+ * is a vector all the same: repeated along the lanes it would reach the padding. */
 static struct ms_shape physical(const struct ms_tensor *x, const struct ms_shape *y, int64_t b)
 {
     struct ms_shape s = x->shape;
     int channel = 1 - (y->rank - s.rank); /* its axis of channels */
 
-    if (b == 0 || ms_tensor_count(x) == 1)
+    if (b == 0 || (x->layout == MS_PLAIN && ms_tensor_count(x) == 1))
         return s;
     s.dim[channel] = (s.dim[channel] + b - 1) / b;
     s.dim[s.rank++] = b;

@@ -170,6 +170,7 @@ struct mindserve_options {
     const char *cert_file, *key_file; /* remote: client certificate */
     size_t max_message;               /* remote: bytes of one reply; 0 = no bound */
     enum mindserve_tuning tuning;     /* in this process */
+    bool exact; /* in this process: no algorithm that rounds otherwise than sums of products */
 };
 #define MINDSERVE_OPTIONS_INIT                                                                     \
     {                                                                                              \

@@ -18,6 +18,7 @@
 #include "base/hist.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/peak.h"
 #include "base/sha256.h"
 #include "base/vfs.h"
 
@@ -284,6 +285,18 @@ START_TEST(cpu_knows_itself)
 }
 END_TEST
 
+START_TEST(peaks)
+{
+    const double core = ms_peak_core();
+    const struct ms_peak one = ms_peak_of(1), many = ms_peak_of(1 << 20);
+
+    ck_assert_double_gt(core, 0.1);
+    ck_assert_double_gt(one.gflops, core / 4); /* whatever else runs */
+    ck_assert_double_gt(one.gbytes, 0.01);
+    ck_assert_double_lt(many.gflops, 8 * core * ms_cpu()->online);
+}
+END_TEST
+
 static char dir[64];
 
 static void make_dir(void)
@@ -375,6 +388,7 @@ int main(void)
     tcase_add_test(t, digests);
     tcase_add_test(t, histogram);
     tcase_add_test(t, cpu_knows_itself);
+    tcase_add_test(t, peaks);
     suite_add_tcase(s, t);
     TCase *f = tcase_create("files");
     tcase_add_checked_fixture(f, make_dir, drop_dir);

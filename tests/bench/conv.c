@@ -16,8 +16,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/peak.h"
 #include "runtime/kernel.h"
-#include "tests/bench/peak.h"
 #include "tests/kernels/harness.h"
 
 enum { MAX_SHAPES = 512, MAX_KERNELS = 16, ODD = 150 };
@@ -372,7 +372,7 @@ int main(int argc, char **argv)
         else
             violations++;
         if (n % 16 == 1 || top == 0) /* again and again: others use this machine too */
-            top = fmax(top, bench_peak());
+            top = fmax(top, ms_peak_core());
     }
     printf("%s, one thread, %d shapes, peak of multiply-adds %.1f GF/s\n", ms_cpu()->model, n, top);
     wins(r, n);

@@ -16,8 +16,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/peak.h"
 #include "kernels/gemm/gemm.h"
-#include "tests/bench/peak.h"
 
 enum { RING_BYTES = 160 << 20, MAX_THREADS = 64 };
 
@@ -125,10 +125,10 @@ static void measure(struct team *t, struct row *r, enum ms_isa isa, double secon
         ms_gemm_panel(isa), r->m, r->n, r->k, r->k, 1, r->n, a, ring[0], c, &none, 0};
     double flops = 2.0 * (double)r->m * (double)r->n * (double)r->k;
     r->bytes = (double)bytes;
-    r->peak = bench_peak() * t->n;
+    r->peak = ms_peak_core() * t->n;
     r->warm = flops / fastest(t, ring, 1, seconds);
     r->cold = flops / fastest(t, ring, copies, seconds);
-    r->peak = fmax(r->peak, bench_peak() * t->n);
+    r->peak = fmax(r->peak, ms_peak_core() * t->n);
     for (int i = 0; i < copies; i++)
         ms_aligned_free(ring[i], bytes);
     ms_aligned_free(a, r->m * r->k * sizeof *a);

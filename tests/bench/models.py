@@ -3,11 +3,12 @@
 """Whole models against onnxruntime and openvino, in one process, interleaved; outputs are compared before speed.
 
     models.py LIBRARY OUT.json DIR [NAME...] [--threads 1,2] [--peers onnxruntime,openvino] [--seconds S] [--blocks N]
+              [--numerics fast|exact]
 
 Every model is loaded into all engines, run on the same random input and compared with onnxruntime (largest difference
 relative to the largest value). Then blocks of runs take turns, in changing order; a round of blocks gives a ratio for each
 peer. Reported: median milliseconds, median of the rounds' ratios with its quartiles, and the ratio of the fastest runs.
-Ratio > 1: mindserve is faster. Beside OUT.json a bar chart OUT.svg is drawn.
+Ratio > 1: mindserve is faster. Differences over the bound (--tolerance) end in status 1. Beside OUT.json a bar chart OUT.svg is drawn.
 """
 import argparse
 import json
@@ -80,7 +81,7 @@ def against(ours, theirs):
 
 def compare(path, library, threads, a):
     oracle = peers.Onnxruntime(threads)
-    engines = [peers.Mindserve(library, threads)] + [oracle if p is peers.Onnxruntime else p(threads) for p in peers.peers(a.peers)]
+    engines = [peers.Mindserve(library, threads, a.numerics == "exact")] + [oracle if p is peers.Onnxruntime else p(threads) for p in peers.peers(a.peers)]
     load = {e.label: e.load(path) for e in engines}
     if oracle not in engines:
         oracle.load(path)
@@ -138,12 +139,14 @@ def main():
     p.add_argument("--blocks", type=int, default=10)
     p.add_argument("--batch", type=int, default=1)
     p.add_argument("--length", type=int, default=128, help="size of the other variable dims")
-    p.add_argument("--tolerance", type=float, default=1e-4)
+    p.add_argument("--numerics", choices=("fast", "exact"), default="fast")
+    p.add_argument("--tolerance", type=float, help="bound on the difference; default 1e-4, with --numerics exact 2e-5")
     a = p.parse_args()
+    a.tolerance = a.tolerance or (2e-5 if a.numerics == "exact" else 1e-4)
     names = a.names or sorted(f[:-5] for f in os.listdir(a.dir) if f.endswith(".onnx"))
     threads, rows, bad = [int(t) for t in a.threads.split(",")], [], 0
     chosen = peers.peers(a.peers)
-    print(f"{cpu_name()}, load {os.getloadavg()[0]:.1f}, batch {a.batch}, " + ", ".join(f"{c.label} {c.version}" for c in chosen)
+    print(f"{cpu_name()}, load {os.getloadavg()[0]:.1f}, batch {a.batch}, numerics {a.numerics}, bound {a.tolerance:g}, " + ", ".join(f"{c.label} {c.version}" for c in chosen)
           + f", {a.blocks} rounds of blocks of {a.seconds} s")
     print(f"{'model':14} {'thr':>3} {'ms':>9}" + "".join(f" | {c.label[:9]:>9} ratio   quartiles   min" for c in chosen) + " | difference")
     for name in names:

@@ -27,7 +27,7 @@ class Error(ctypes.Structure):
 class Options(ctypes.Structure):
     _fields_ = [("size", ctypes.c_size_t), ("server", ctypes.c_char_p), ("threads", ctypes.c_int), ("connect_ms", ctypes.c_int64),
                 ("token_file", ctypes.c_char_p), ("ca_file", ctypes.c_char_p), ("cert_file", ctypes.c_char_p), ("key_file", ctypes.c_char_p),
-                ("max_message", ctypes.c_size_t)]
+                ("max_message", ctypes.c_size_t), ("tuning", ctypes.c_int), ("exact", ctypes.c_bool)]
 
 
 class Named(ctypes.Structure):
@@ -42,7 +42,7 @@ class Mindserve:
     """mindserve in this process."""
     label = "mindserve"
 
-    def __init__(self, library, threads):
+    def __init__(self, library, threads, exact=False):
         lib = self.lib = ctypes.CDLL(library)
         p = ctypes.c_void_p
         lib.mindserve_tensor_new.restype = p
@@ -58,7 +58,7 @@ class Mindserve:
         lib.mindserve_undeploy.argtypes = [p, ctypes.c_char_p, ctypes.c_uint64, p, p]
         lib.mindserve_close.argtypes = [p]
         self.err, self.ms = Error(), p()
-        opts = Options(size=ctypes.sizeof(Options), threads=threads)
+        opts = Options(size=ctypes.sizeof(Options), threads=threads, exact=exact)
         self.check(lib.mindserve_open(ctypes.byref(opts), ctypes.byref(self.ms), ctypes.byref(self.err)))
 
     def check(self, code):

@@ -200,7 +200,35 @@ class Offline(Folder):
         times = [s["us"] for s in out["steps"]]
         self.assertEqual((out["runs"], times), (3, sorted(times, reverse=True)))
         self.assertTrue(all(s["kernel"] for s in out["steps"] if s["op"] == "Conv"))
-        self.assertIn("GF/s", self.good("profile", MINDIR, "--input", x))
+        self.assertGreater(out["peak_gflops"], 0.5)
+        self.assertGreater(out["memory_gbs"], 0.1)
+        for s in out["steps"]:
+            self.assertAlmostEqual(s["of_peak"], s["gflops"] / out["peak_gflops"], delta=1e-4 + 1e-3 * s["of_peak"])
+            self.assertIn(s["algorithm"], s["kernel"])
+        text = self.good("profile", MINDIR, "--input", x, "--threads", "1")
+        self.assertRegex(text, r"us/run +share +GF/s +peak +bytes +operator +kernel +algorithm +node")
+        self.assertRegex(text, r"peak of 1 thread: [0-9.]+ GF/s of multiply-adds, [0-9.]+ GB/s from memory")
+
+    def test_exact_has_no_tiles(self):
+        """The 3x3 layer is one that Winograd's tiles win by far, so fast takes them; exact never does."""
+        from onnx import numpy_helper
+        w = numpy_helper.from_array(np.random.default_rng(1).normal(size=(64, 64, 3, 3)).astype(np.float32))
+        model = onnx_model([("Constant", [], ["w"], {"value": w}), ("Conv", ["x", "w"], ["y"], {"pads": [1, 1, 1, 1]})],
+                           [("x", "FP32", [1, 64, 56, 56])], [("y", "FP32", [1, 64, 56, 56])])
+        with open(self.path("wide.onnx"), "wb") as f:
+            f.write(model)
+        x = self.save("x.npy", np.random.default_rng(2).normal(size=(1, 64, 56, 56)).astype(np.float32))
+        chosen = {}
+        for numerics in ("fast", "exact"):
+            for tuning in ("model", "off", "measure"):
+                out = json.loads(self.good("profile", self.path("wide.onnx"), "--input", x, "--repeat", "1", "--tuning", tuning,
+                                           "--numerics", numerics, "-o", "json"))
+                chosen[numerics, tuning] = next(s["algorithm"] for s in out["steps"] if s["op"] == "Conv")
+        if os.environ.get("MINDSERVE_ISA") != "generic":
+            self.assertIn("winograd", chosen["fast", "model"])
+        for tuning in ("model", "off", "measure"):
+            self.assertIn(chosen["exact", tuning], ("direct", "gemm"))
+        self.refused(2, "profile", self.path("wide.onnx"), "--input", x, "--numerics", "slow")
 
     def case(self, name, y):
         folder = os.path.join(self.dir, "cases", name)

@@ -320,6 +320,34 @@ START_TEST(reorders)
 }
 END_TEST
 
+/* A blocked operand of one element is a vector with a padding, not a number for all lanes. */
+START_TEST(one_element_in_blocks)
+{
+    static const char *const ops[] = {"Add", "Sub", "Min", "Max", "Sum"};
+    const struct ms_shape row = ms_shape_make(1, 1, 38), one = ms_shape_make(1, 1, 1);
+
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
+        for (int order = 0; order < 2; order++) {
+            const struct ms_kernel *list[16];
+            struct call x;
+
+            begin(&x, ops[i]);
+            kt_in(&x.c, kt_random(&x.c, MS_F32, order ? &one : &row, 1, 2), KT_VALUE);
+            kt_in(&x.c, kt_random(&x.c, MS_F32, order ? &row : &one, -2, -1), KT_VALUE);
+            ck_assert_int_eq(kt_infer(&x.c, &x.err), MS_OK);
+            const int n = kt_kernels(&x.c, list, 16);
+            x.c.blocked = true;
+            ck_assert_uint_ne(ms_node_blocked(x.c.node), 0);
+            for (int k = 0; k < n; k++) /* kt_run looks at the padding */
+                if (list[k]->isa != MS_ISA_ANY) {
+                    ck_assert_msg(kt_run(&x.c, list[k], 0, x.out, &x.err), "%s", x.err.text);
+                    kt_drop(x.out, 1);
+                }
+            kt_end(&x.c);
+        }
+}
+END_TEST
+
 /* Sums of nothing are the bias, and panels of nothing have no memory. */
 START_TEST(products_over_nothing)
 {
@@ -356,6 +384,7 @@ int main(void)
     tcase_add_test(t, ties_and_order);
     tcase_add_test(t, data_is_bounds_checked);
     tcase_add_test(t, slices_at_the_ends);
+    tcase_add_test(t, one_element_in_blocks);
     tcase_add_test(t, products_over_nothing);
     tcase_add_test(t, reorders);
     suite_add_tcase(s, t);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "ir/op.h"
 #include "tests/runtime/suites.h"
 #include "tests/runtime/util.h"
 
@@ -146,11 +147,32 @@ START_TEST(algorithms)
 }
 END_TEST
 
+/* What has fewer products than the definition says so, and exact numerics leave it out: the test
+ * above shows the second for one layer. */
+START_TEST(fewer_products_are_inexact)
+{
+    static const char *const words[] = {"winograd", "fft", "strassen"};
+    const struct ms_op *op;
+    int marked = 0;
+
+    for (size_t i = 0; (op = ms_op_at(i)); i++)
+        for (const struct ms_kernel *k = op->kernels; k && k->name; k++) {
+            bool fewer = false;
+            for (size_t w = 0; w < sizeof words / sizeof *words; w++)
+                fewer |= strstr(k->name, words[w]) != NULL;
+            ck_assert_msg(k->inexact == fewer, "%s", k->name);
+            marked += fewer;
+        }
+    ck_assert_int_ge(marked, 4);
+}
+END_TEST
+
 TCase *model_tests(void)
 {
     TCase *c = tcase_create("model");
 
     tcase_add_test(c, algorithms);
+    tcase_add_test(c, fewer_products_are_inexact);
 
     tcase_add_test(c, small_graph);
     tcase_add_test(c, bad_inputs);
