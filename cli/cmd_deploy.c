@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_deploy.c - bring a model file to the daemon and wait until it answers. */
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/bytes.h"
 #include "cli/modelfile.h"
 #include "cli/progress.h"
+
+enum { NICENESS = 10 };
 
 struct wish {
     const char *file, *config;
@@ -146,6 +149,9 @@ static int run(struct ms_cli *c)
         code = ms_cli_modelfile_read(c, w.config, &m);
         w.o.config = &m.config;
     }
+    /* Hashing and sending keep a processor busy, perhaps one of the machine that serves. Nice as it
+     * is, not required: what setpriority says does not matter. */
+    (void)setpriority(PRIO_PROCESS, 0, NICENESS);
     if (code == MS_EXIT_OK)
         code = ms_cli_remote(c, &ms);
     if (code == MS_EXIT_OK)

@@ -13,12 +13,14 @@ enum {
 }; /* of a phase: fewer tell nothing, and where they are few a wake-up matters little */
 
 #define LOOK_FOR (100 * MS_US)
+#define CROWDED (400 * MS_US)
 #define PHASE (8 * MS_MS)
 #define PAUSED (2 * MS_MS) /* nobody asked for so long: the phase begins again */
 #define HOLD_MIN (250 * MS_MS)
 #define HOLD_ON (1 * MS_SEC)
 #define HOLD_OFF (8 * MS_SEC)
-#define GAIN 1.1 /* what is worth a processor */
+#define GAIN 1.15 /* what is worth a processor */
+#define STAY 1.05
 
 static _Thread_local long waits;
 
@@ -34,18 +36,33 @@ void ms_busy_poll_init(struct ms_busy_poll *b, bool allowed)
     b->hold = HOLD_MIN;
 }
 
-bool ms_busy_poll(const struct ms_busy_poll *b, bool (*look)(void *arg), void *arg)
+/* Whoever else wants the processor gets it. A client's answer takes microseconds; what takes longer
+ * computes, and would keep a thread that polls from its next request for a time slice, while one
+ * that sleeps and is woken comes first. */
+static bool give_way(struct ms_busy_poll *b, int64_t *now)
+{
+    int64_t before = *now;
+
+    sched_yield();
+    *now = ms_now();
+    if (*now - before < CROWDED)
+        return true;
+    atomic_store_explicit(&b->crowded, true, memory_order_relaxed);
+    atomic_store_explicit(&b->on, false, memory_order_relaxed);
+    return false;
+}
+
+bool ms_busy_poll(struct ms_busy_poll *b, bool (*look)(void *arg), void *arg)
 {
     if (!atomic_load_explicit(&b->on, memory_order_relaxed))
         return false;
-    int64_t until = ms_now() + LOOK_FOR;
+    int64_t now = ms_now(), until = now + LOOK_FOR;
 
     do {
         if (look(arg))
             return true;
         waits++;
-        sched_yield(); /* to a client, or to whoever else has work */
-    } while (ms_now() < until);
+    } while (give_way(b, &now) && now < until);
     return false;
 }
 
@@ -73,13 +90,19 @@ static void decide(struct ms_busy_poll *b, bool on, int64_t now)
     atomic_store_explicit(&b->on, on, memory_order_relaxed);
 }
 
-/* Every time: by chance one phase is often faster than another. */
+/* By chance one phase is often faster than the next: most pairs and their mean must say so. What is
+ * on stays on while it does no harm. */
 static bool pays(const struct ms_busy_poll *b)
 {
-    for (int i = 0; i < MS_BUSY_PAIRS; i++)
-        if (!(b->rate[2 * i + 1] > GAIN * b->rate[2 * i]))
-            return false;
-    return true;
+    double with = 0, without = 0;
+    int better = 0;
+
+    for (int i = 0; i < MS_BUSY_PAIRS; i++) {
+        without += b->rate[2 * i];
+        with += b->rate[2 * i + 1];
+        better += b->rate[2 * i + 1] > b->rate[2 * i];
+    }
+    return 2 * better > MS_BUSY_PAIRS && with > (b->kept ? STAY : GAIN) * without;
 }
 
 void ms_busy_poll_turn(struct ms_busy_poll *b, int64_t now, uint64_t moved)
@@ -87,7 +110,11 @@ void ms_busy_poll_turn(struct ms_busy_poll *b, int64_t now, uint64_t moved)
     bool paused = now - b->last > PAUSED;
 
     b->last = now;
-    if (b->fixed || now < b->next)
+    if (b->fixed)
+        return;
+    if (atomic_exchange_explicit(&b->crowded, false, memory_order_relaxed))
+        decide(b, false, now);
+    if (now < b->next)
         return;
     if (!b->begun || paused) {
         enter(b, b->begun ? b->phase : 0, now, moved);

@@ -18,6 +18,7 @@ enum { MS_BUSY_PAIRS = 3 }; /* phases without and with, of a trial */
 
 struct ms_busy_poll {
     atomic_bool on;
+    atomic_bool crowded; /* somebody who computes wants the processor */
     bool fixed;
 
     /* the trial; only the front's thread */
@@ -36,7 +37,7 @@ void ms_busy_poll_init(struct ms_busy_poll *b, bool allowed);
 void ms_busy_poll_turn(struct ms_busy_poll *b, int64_t now, uint64_t moved);
 /* Any of the threads, before it sleeps: calls look until it finds something (true), at most for 100
  * us. False at once where it is off; then nothing was looked at. */
-bool ms_busy_poll(const struct ms_busy_poll *b, bool (*look)(void *arg), void *arg);
+bool ms_busy_poll(struct ms_busy_poll *b, bool (*look)(void *arg), void *arg);
 /* How often the calling thread has found nothing: it has waited, though it did not sleep. */
 long ms_busy_poll_waits(void);
 

@@ -34,7 +34,7 @@ struct ms_grpc_tag {
 struct ms_grpc_thread {
     pthread_t id;
     grpc_completion_queue *cq;
-    const struct ms_busy_poll *poll;
+    struct ms_busy_poll *poll;
     grpc_event event; /* while it looks */
 };
 

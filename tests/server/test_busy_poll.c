@@ -80,6 +80,22 @@ START_TEST(few_requests_are_no_reason)
 }
 END_TEST
 
+/* Who computes wants the processor: the next trial decides again. */
+START_TEST(a_crowd_ends_it)
+{
+    struct flow f;
+
+    begin(&f, true);
+    run(&f, 2 * MS_SEC, 200 * MS_US, 100 * MS_US);
+    ck_assert(is_on(&f));
+    atomic_store(&f.poll.crowded, true);
+    run(&f, 200 * MS_US, 200 * MS_US, 100 * MS_US);
+    ck_assert(!is_on(&f));
+    run(&f, 2 * MS_SEC, 200 * MS_US, 100 * MS_US);
+    ck_assert(is_on(&f));
+}
+END_TEST
+
 static bool found_at(void *arg)
 {
     int *left = arg;
@@ -114,6 +130,7 @@ Suite *suite_busy_poll(void)
     tcase_add_test(t, what_pays_stays_on);
     tcase_add_test(t, what_does_not_is_seldom_tried);
     tcase_add_test(t, few_requests_are_no_reason);
+    tcase_add_test(t, a_crowd_ends_it);
     tcase_add_test(t, looks_only_when_on_and_not_for_long);
     suite_add_tcase(s, t);
     return s;
