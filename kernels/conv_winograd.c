@@ -223,22 +223,33 @@ static size_t scratch(const struct ms_task *t, const struct form *f)
 
 /* ---- running ---- */
 
+/* How many of the n columns from `left` on come before column `to`. */
+static size_t columns_before(int64_t to, int64_t left, size_t n)
+{
+    return to <= left ? 0 : to - left < (int64_t)n ? (size_t)(to - left) : n;
+}
+
 /* The n x n inputs at (top, left) of a plane, zeros outside. */
 static const float *edge_tile(const struct plan *p, const float *x, int64_t top, int64_t left,
                               float *tile)
 {
     const struct ms_window *w = &p->c.w;
     size_t n = p->f->m + 2, vl = p->f->vl;
+    size_t from = columns_before(0, left, n), end = columns_before(w->in[2], left, n);
+    float *to = tile;
 
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < n; j++, tile += vl) {
-            int64_t h = top + (int64_t)i, v = left + (int64_t)j;
-            if (h < 0 || h >= w->in[1] || v < 0 || v >= w->in[2])
-                memset(tile, 0, vl * sizeof *tile);
-            else
-                memcpy(tile, x + (h * w->in[2] + v) * (int64_t)vl, vl * sizeof *tile);
+    for (size_t i = 0; i < n; i++, to += n * vl) {
+        int64_t h = top + (int64_t)i;
+        if (h < 0 || h >= w->in[1] || from >= end) {
+            memset(to, 0, n * vl * sizeof *to);
+            continue;
         }
-    return tile - n * n * vl;
+        memset(to, 0, from * vl * sizeof *to);
+        memcpy(to + from * vl, x + (h * w->in[2] + left + (int64_t)from) * (int64_t)vl,
+               (end - from) * vl * sizeof *to);
+        memset(to + end * vl, 0, (n - end) * vl * sizeof *to);
+    }
+    return tile;
 }
 
 /* All channels of tiles [first, first + n) of an item. */

@@ -251,8 +251,13 @@ ms_code ms_model_run(struct ms_model *m, struct ms_tensor *const *in, struct ms_
     for (int i = 0; i < m->n_in && code == MS_OK; i++)
         if (!(own[i] = aligned(in[i])))
             code = ms_fail_oom(err, "input", in[i]->bytes);
-    if (code == MS_OK)
+    if (code == MS_OK) {
+        struct ms_pool *pool = m->engine->pool;
+        const bool guest = ms_pool_enter(pool); /* else all workers have work: none to send away */
         code = ms_model_execute(m, own, out, &o, err);
+        if (guest)
+            ms_pool_leave(pool);
+    }
     for (int i = 0; i < m->n_in; i++)
         if (own[i] != in[i])
             ms_tensor_unref(own[i]);

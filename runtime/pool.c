@@ -88,11 +88,19 @@ void ms_pool_notify(struct ms_pool *p)
     wake(p, 1);
 }
 
+/* Each guest computes in the place of a worker: one worker for each should sleep. Spinning, it would
+ * take the core from those who compute. */
+static bool crowded(struct ms_pool *p)
+{
+    return atomic_load_explicit(&p->guests, memory_order_relaxed) >
+           atomic_load_explicit(&p->sleepers, memory_order_relaxed);
+}
+
 static bool spin(struct ms_worker *w, unsigned seen)
 {
     struct ms_pool *p = w->pool;
     int64_t end = ms_now() + w->spin_ns;
-    bool changed = false;
+    bool changed = false, yield;
 
     atomic_fetch_add(&p->spinners, 1);
     do {
@@ -100,8 +108,11 @@ static bool spin(struct ms_worker *w, unsigned seen)
             _mm_pause();
             changed = atomic_load_explicit(&p->epoch, memory_order_acquire) != seen;
         }
-    } while (!changed && ms_now() < end);
+        yield = !changed && crowded(p);
+    } while (!changed && !yield && ms_now() < end);
     atomic_fetch_sub(&p->spinners, 1);
+    if (yield) /* says nothing of whether spinning pays */
+        return true;
     w->spin_ns = changed ? w->spin_ns * 2 : w->spin_ns / 2;
     if (w->spin_ns > SPIN_MAX_NS)
         w->spin_ns = SPIN_MAX_NS;
@@ -110,13 +121,18 @@ static bool spin(struct ms_worker *w, unsigned seen)
     return changed || atomic_load(&p->epoch) != seen;
 }
 
+/* Sleeping places are taken by counting, so that no more workers than there are guests go to sleep
+ * because of them. */
 static void rest(struct ms_worker *w, unsigned seen)
 {
     struct ms_pool *p = w->pool;
 
-    if (spin(w, seen))
-        return;
-    atomic_fetch_add(&p->sleepers, 1);
+    if (atomic_fetch_add(&p->sleepers, 1) >= atomic_load(&p->guests)) {
+        atomic_fetch_sub(&p->sleepers, 1);
+        if (spin(w, seen))
+            return;
+        atomic_fetch_add(&p->sleepers, 1);
+    }
     futex_wait(&p->epoch, seen);
     atomic_fetch_sub(&p->sleepers, 1);
 }
