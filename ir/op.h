@@ -197,7 +197,8 @@ struct ms_op {
     int min_out, max_out;       /* max_out -1: any number */
     ms_dtypes in[MS_OP_MAX_IN]; /* dtypes each input may have; 0 = as the last row given */
     unsigned traits;
-    unsigned scalars;                 /* bit i: input i, if given, holds exactly one element */
+    unsigned scalars; /* bit i: input i, if given, holds exactly one element */
+    unsigned packs;   /* bit i: no kernel that has a state reads a constant input i when it runs */
     const struct ms_attr_spec *attrs; /* ends with name NULL; NULL = none */
     /* Conditions beyond the attribute table (lengths that must agree...); NULL = none. */
     ms_code (*check)(const struct ms_node *n, struct ms_err *err);

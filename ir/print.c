@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/map.h"
+#include "base/mem.h"
 #include "base/sha256.h"
 #include "ir/op.h"
 
@@ -100,6 +101,13 @@ static void put_digest(struct ms_buf *b, const struct ms_tensor *t)
         if (s && ms_sha256_get(s, digest))
             ms_hex(hex, digest, sizeof digest);
         ms_sha256_free(s);
+    } else if (!t->data && t->recipe) {
+        void *made = ms_aligned_alloc(t->bytes);
+        if (made) {
+            ms_tensor_make(t, made);
+            ms_sha256_hex(made, t->bytes, hex);
+        }
+        ms_aligned_free(made, t->bytes);
     } else {
         ms_sha256_hex(t->data, t->bytes, hex);
     }
@@ -114,7 +122,7 @@ static void put_tensor(struct ms_buf *b, const struct ms_tensor *t)
     ms_buf_printf(b, "%s%s ", ms_dtype_name(t->dtype),
                   ms_shape_text(text, sizeof text, &t->shape, NULL));
     put_digest(b, t);
-    if (n > SHOWN_ELEMENTS)
+    if (n > SHOWN_ELEMENTS || (n && !t->data))
         return;
     ms_buf_puts(b, " {");
     for (size_t i = 0; i < n; i++) {

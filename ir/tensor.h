@@ -26,12 +26,20 @@ static inline size_t ms_layout_channels(enum ms_layout l, int64_t channels)
     return l == MS_PLAIN ? (size_t)channels : ((size_t)channels + l - 1) / l * l;
 }
 
+/* Contents that are made when somebody needs them: element i is from's times scale[i / per]. */
+struct ms_recipe {
+    const struct ms_tensor *from; /* F32, plain, with data */
+    const double *scale;
+    size_t per;
+};
+
 struct ms_tensor {
     enum ms_dtype dtype;
     enum ms_layout layout;
     struct ms_shape shape; /* static */
     size_t bytes;          /* of data; padding of blocked layouts included */
-    void *data;            /* 64-byte aligned unless a view; NULL only when bytes is 0 */
+    void *data; /* 64-byte aligned unless a view; NULL only when bytes is 0 or there is a recipe */
+    const struct ms_recipe *recipe; /* of constants; borrowed. NULL: the data is all there is */
     atomic_int refs;
     void (*release)(struct ms_tensor *t); /* frees data and the struct; NULL: nothing to free */
     void *owner;                          /* of release */
@@ -47,6 +55,10 @@ bool ms_tensor_size(enum ms_dtype t, enum ms_layout layout, const struct ms_shap
 struct ms_tensor *ms_tensor_new(enum ms_dtype t, const struct ms_shape *s);
 /* The same in a layout; padding is undefined like the rest. */
 struct ms_tensor *ms_tensor_new_as(enum ms_dtype t, enum ms_layout l, const struct ms_shape *s);
+/* One without data, whose contents are those of a recipe that outlives it; F32. */
+struct ms_tensor *ms_tensor_new_made(const struct ms_shape *s, const struct ms_recipe *r);
+/* Writes what the tensor's recipe says to t->bytes bytes. */
+void ms_tensor_make(const struct ms_tensor *t, void *to);
 /* A struct in the caller's hands that borrows data (plain layout); bytes computed. Never unref'd to
  * zero by the library. Returns false if the size overflows. */
 bool ms_tensor_borrow(struct ms_tensor *t, enum ms_dtype dtype, const struct ms_shape *s,

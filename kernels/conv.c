@@ -205,6 +205,7 @@ MS_OP(conv) = {
     .max_out = 1,
     .in = {MS_FLOATS},
     .attrs = attrs,
+    .packs = 1 << 1,
     .infer = infer,
     .traits = MS_BLOCKED,
     .blocked = ms_conv_blocked,

@@ -7,6 +7,8 @@
 
 #include "base/mem.h"
 
+enum { RECIPE_FROM = 16 << 10 }; /* bytes */
+
 void ms_affine_done(struct ms_affine *a)
 {
     ms_free(a->scale);
@@ -33,10 +35,11 @@ bool ms_affine_init(struct ms_affine *a, int64_t n)
 /* Element i of an f32 constant; weights in a mapped file need not be aligned. */
 static double at(const struct ms_tensor *t, size_t i)
 {
+    const struct ms_recipe *r = t->recipe;
     float f;
 
-    memcpy(&f, (const char *)t->data + i * sizeof f, sizeof f);
-    return (double)f;
+    memcpy(&f, (const char *)(r ? r->from : t)->data + i * sizeof f, sizeof f);
+    return (double)(r ? (float)((double)f * r->scale[i / r->per]) : f);
 }
 
 static bool is_vector(const struct ms_tensor *t, int64_t n)
@@ -95,23 +98,51 @@ static bool set_weights(struct ms_node *conv, struct ms_value *w, struct ms_valu
     return true;
 }
 
+/* w's rows times scale, as a recipe: a copy of all weights would be memory that packing them takes
+ * once more. */
+static struct ms_value *scaled_later(struct ms_node *conv, struct ms_pass_ctx *c,
+                                     const struct ms_tensor *w, const double *scale)
+{
+    const size_t n = (size_t)w->shape.dim[0];
+    struct ms_recipe *r = ms_arena_alloc(conv->graph->arena, sizeof *r);
+    double *by = ms_arena_array(conv->graph->arena, n, sizeof *by);
+
+    if (!r || !by)
+        return NULL;
+    for (size_t i = 0; i < n; i++)
+        by[i] = scale[i] * (w->recipe ? w->recipe->scale[i] : 1.0);
+    *r = (struct ms_recipe){w->recipe ? w->recipe->from : w, by,
+                            ms_shape_span(&w->shape, 1, w->shape.rank)};
+    return ms_pass_made(conv->graph, c, "weight", &w->shape, r);
+}
+
+static struct ms_value *scaled_now(struct ms_node *conv, struct ms_pass_ctx *c,
+                                   const struct ms_tensor *w, const double *scale)
+{
+    const size_t per = ms_shape_span(&w->shape, 1, w->shape.rank);
+    struct ms_tensor *t;
+    struct ms_value *v = ms_pass_constant(conv->graph, c, "weight", MS_F32, &w->shape, &t);
+
+    for (size_t m = 0; v && m < (size_t)w->shape.dim[0]; m++)
+        for (size_t i = m * per; i < (m + 1) * per; i++)
+            ((float *)t->data)[i] = (float)(at(w, i) * scale[m]);
+    return v;
+}
+
 bool ms_conv_fold_output(struct ms_node *conv, struct ms_pass_ctx *c, const struct ms_affine *a)
 {
     const struct ms_tensor *w = ms_in_const(conv, 1), *b = ms_in_const(conv, 2);
+    const bool later = c->recipes && w->bytes >= RECIPE_FROM;
     struct ms_shape bias_shape = ms_shape_make(a->n);
-    size_t per = ms_shape_span(&w->shape, 1, w->shape.rank);
-    struct ms_tensor *w2, *b2;
-    struct ms_value *vw = ms_pass_constant(conv->graph, c, "weight", MS_F32, &w->shape, &w2);
+    struct ms_tensor *b2;
+    struct ms_value *vw = (later ? scaled_later : scaled_now)(conv, c, w, a->scale);
     struct ms_value *vb = ms_pass_constant(conv->graph, c, "bias", MS_F32, &bias_shape, &b2);
 
     if (!vw || !vb)
         return false;
-    float *wo = w2->data, *bo = b2->data;
-    for (int64_t m = 0; m < a->n; m++) {
-        for (size_t i = (size_t)m * per; i < (size_t)(m + 1) * per; i++)
-            wo[i] = (float)(at(w, i) * a->scale[m]);
+    float *bo = b2->data;
+    for (int64_t m = 0; m < a->n; m++)
         bo[m] = (float)((b ? at(b, (size_t)m) : 0) * a->scale[m] + a->shift[m]);
-    }
     return set_weights(conv, vw, vb);
 }
 

@@ -21,7 +21,8 @@ static void key_tensor(struct ms_buf *b, const struct ms_tensor *t)
         ms_buf_add(b, t->data, t->bytes);
     } else { /* the same bytes of the file, or another tensor */
         ms_buf_add(b, "t", 1);
-        ms_buf_add(b, &t->data, sizeof t->data);
+        const void *what = t->data ? t->data : t; /* recipes are told apart by their tensors */
+        ms_buf_add(b, &what, sizeof what);
         ms_buf_add(b, &t->dtype, sizeof t->dtype);
         ms_buf_add(b, &t->shape, sizeof t->shape);
     }

@@ -89,8 +89,11 @@ static ms_code fold(struct ms_node *n, struct ms_pass_ctx *c, int *changed, stru
     size_t room =
         c->fold_node_bytes < c->fold_total_bytes ? c->fold_node_bytes : c->fold_total_bytes;
 
-    for (int i = 0; i < n->n_in; i++)
+    for (int i = 0; i < n->n_in; i++) {
         in[i] = ms_in_const(n, i);
+        if (in[i] && in[i]->recipe)
+            return MS_OK; /* its contents are made later */
+    }
     ms_code code = c->eval(c->eval_arg, n, in, out, room, err);
     if (code == MS_UNIMPLEMENTED || code == MS_RESOURCE_EXHAUSTED)
         return MS_OK; /* left as it is */

@@ -26,6 +26,8 @@ struct ms_pass_ctx {
      * when memory is out (then the reference is still the caller's). */
     bool (*keep)(void *arg, struct ms_tensor *t);
     void *keep_arg;
+    bool
+        recipes; /* large weights may be left as recipes (ir/tensor.h): who packs them makes them */
 };
 
 struct ms_pass {

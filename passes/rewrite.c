@@ -25,6 +25,24 @@ struct ms_tensor *ms_pass_tensor(struct ms_pass_ctx *c, enum ms_dtype t, const s
     return x;
 }
 
+struct ms_value *ms_pass_made(struct ms_graph *g, struct ms_pass_ctx *c, const char *hint,
+                              const struct ms_shape *s, const struct ms_recipe *r)
+{
+    struct ms_tensor *t = c->keep ? ms_tensor_new_made(s, r) : NULL;
+
+    if (t && !c->keep(c->keep_arg, t)) {
+        ms_tensor_unref(t);
+        return NULL;
+    }
+    struct ms_value *v = t ? ms_graph_value(g, NULL, hint) : NULL;
+    if (!v)
+        return NULL;
+    v->constant = t;
+    v->dtype = MS_F32;
+    v->shape = *s;
+    return v;
+}
+
 struct ms_value *ms_pass_constant(struct ms_graph *g, struct ms_pass_ctx *c, const char *hint,
                                   enum ms_dtype t, const struct ms_shape *s, struct ms_tensor **out)
 {

@@ -17,6 +17,10 @@ struct ms_value *ms_pass_constant(struct ms_graph *g, struct ms_pass_ctx *c, con
                                   enum ms_dtype t, const struct ms_shape *s,
                                   struct ms_tensor **out);
 
+/* A constant of g whose contents are a recipe's (arena of g). */
+struct ms_value *ms_pass_made(struct ms_graph *g, struct ms_pass_ctx *c, const char *hint,
+                              const struct ms_shape *s, const struct ms_recipe *r);
+
 /* The single element of a floating point constant (any rank, one element); false otherwise. */
 bool ms_const_scalar(const struct ms_value *v, double *out);
 static inline bool ms_const_is(const struct ms_value *v, double want, double tolerance)

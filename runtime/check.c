@@ -25,12 +25,13 @@ static bool keep(void *arg, struct ms_tensor *t)
     struct check *k = arg;
     struct kept *e;
 
-    if (t->bytes > k->max_heap - k->kept_bytes)
+    size_t bytes = t->data ? t->bytes : 0;
+    if (bytes > k->max_heap - k->kept_bytes)
         return false;
     e = ms_malloc(sizeof *e);
     if (!e)
         return false;
-    k->kept_bytes += t->bytes;
+    k->kept_bytes += bytes;
     *e = (struct kept){t, k->kept}; /* with the reference of the pass that made it */
     k->kept = e;
     return true;
@@ -48,6 +49,7 @@ static ms_code optimise(struct check *k, struct ms_graph *g)
     c.eval_arg = &eval;
     c.keep = keep;
     c.keep_arg = k;
+    c.recipes = true;
     c.deadline = k->o->load_deadline;
     MS_TRY(ms_passes_run(g, k->o->passes ? k->o->passes : "all", &c, report, &n, k->err));
     return ms_graph_infer(g, k->err);

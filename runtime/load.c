@@ -26,6 +26,9 @@ struct loader {
     const struct ms_source *src;
     const struct ms_model_opts *o;
     struct ms_shed shed;
+    void *room; /* of room_bytes */
+    size_t room_bytes;
+    struct ms_tensor *in_room; /* whose data it is at present */
     struct ms_err *err;
 };
 
@@ -148,11 +151,12 @@ static bool keep_tensor(void *arg, struct ms_tensor *t)
 
     if (!k)
         return false;
-    if (!ms_account_take(m->account, MS_ACCOUNT_GRAPHS, t->bytes)) {
+    size_t bytes = t->data ? t->bytes : 0;
+    if (!ms_account_take(m->account, MS_ACCOUNT_GRAPHS, bytes)) {
         ms_free(k);
         return false;
     }
-    m->graph_bytes += t->bytes;
+    m->graph_bytes += bytes;
     k->tensor = t; /* takes the reference of the pass that made it */
     k->next = m->kept;
     m->kept = k;
@@ -172,6 +176,7 @@ static ms_code optimise(struct loader *l)
     c.eval_arg = &eval;
     c.keep = keep_tensor;
     c.keep_arg = m;
+    c.recipes = true;
     c.deadline = l->o->load_deadline;
     MS_TRY(ms_passes_run(m->graph, l->o->passes ? l->o->passes : "all", &c, m->passes, &m->n_passes,
                          l->err));
@@ -182,28 +187,109 @@ static ms_code optimise(struct loader *l)
 
 /* ---- pack ---- */
 
-static void pack_begin(void *arg, const struct ms_node *n)
+/* The tensor whose file pages an input is, or is made of; NULL if it is none. */
+static const struct ms_tensor *in_file(const struct ms_tensor *t)
+{
+    if (t && t->recipe)
+        t = t->recipe->from;
+    return t && !t->release ? t : NULL;
+}
+
+/* Constants without data are the loader's to fill: for the time of packing in a room that they
+ * share, for good where nobody packs them. */
+static struct ms_tensor *unmade(const struct ms_node *n, int i)
+{
+    const struct ms_tensor *t = ms_in_const(n, i);
+
+    return t && t->recipe && !t->data ? (struct ms_tensor *)(uintptr_t)t : NULL;
+}
+
+static ms_code make_for_good(struct loader *l, struct ms_tensor *t, struct ms_err *err)
+{
+    struct ms_model *m = l->m;
+
+    if (!ms_account_take(m->account, MS_ACCOUNT_GRAPHS, t->bytes))
+        return ms_fail_because(err, MS_RESOURCE_EXHAUSTED, MS_REASON_TOO_LARGE,
+                               "a constant of %zu bytes does not fit the model's budget of %zu",
+                               t->bytes, m->account->budget);
+    m->graph_bytes += t->bytes;
+    t->data = ms_aligned_alloc(t->bytes);
+    if (!t->data)
+        return ms_fail_oom(err, "constant", t->bytes);
+    ms_tensor_make(t, t->data);
+    return MS_OK;
+}
+
+/* Room for the largest constant that packing alone reads. */
+static ms_code find_room(struct loader *l, struct ms_value *v)
+{
+    const struct ms_tensor *t = v->constant;
+
+    if (t->recipe && !t->data && t->bytes > l->room_bytes)
+        l->room_bytes = t->bytes;
+    return MS_OK;
+}
+
+static ms_code pack_begin(void *arg, const struct ms_node *n, struct ms_err *err)
 {
     struct loader *l = arg;
 
     for (int i = 0; i < n->n_in; i++) {
-        const struct ms_tensor *t = ms_in_const(n, i);
-        if (t && !t->release)
-            ms_shed_begin(&l->shed, t->data, t->bytes);
+        struct ms_tensor *t = unmade(n, i);
+        if (t && (l->in_room || !(n->op->packs >> i & 1))) {
+            MS_TRY(make_for_good(l, t, err));
+        } else if (t) {
+            ms_tensor_make(t, l->room);
+            t->data = l->room;
+            l->in_room = t;
+        }
+        const struct ms_tensor *f = in_file(ms_in_const(n, i));
+        if (f)
+            ms_shed_begin(&l->shed, f->data, f->bytes);
     }
+    return MS_OK;
 }
 
-static void pack_end(void *arg, const struct ms_node *n, bool packed, int done, int total)
+static ms_code pack_end(void *arg, const struct ms_node *n, bool packed, int done, int total,
+                        struct ms_err *err)
 {
     struct loader *l = arg;
+    struct ms_tensor *t = l->in_room;
 
     progress(l, "pack", (uint64_t)done, (uint64_t)total);
     ms_shed_end(&l->shed);
+    if (t)
+        t->data = NULL;
+    l->in_room = NULL;
+    if (t && !packed)
+        MS_TRY(make_for_good(l, t, err));
     for (int i = 0; packed && i < n->n_in; i++) {
-        const struct ms_tensor *t = ms_in_const(n, i);
-        if (t && !t->release)
-            ms_shed_now(&l->shed, t->data, t->bytes);
+        const struct ms_tensor *f = in_file(ms_in_const(n, i));
+        if (f)
+            ms_shed_now(&l->shed, f->data, f->bytes);
     }
+    return MS_OK;
+}
+
+/* Lets the program choose and pack, with that room for the time of it. */
+static ms_code make_program(struct loader *l, const struct ms_program_opts *o)
+{
+    struct ms_model *m = l->m;
+
+    MS_TRY(each_constant(m->graph, find_room, l));
+    if (!ms_account_take(m->account, MS_ACCOUNT_GRAPHS, l->room_bytes))
+        return ms_fail_because(l->err, MS_RESOURCE_EXHAUSTED, MS_REASON_TOO_LARGE,
+                               "a constant of %zu bytes does not fit the model's budget of %zu",
+                               l->room_bytes, m->account->budget);
+    if (l->room_bytes)
+        l->room = ms_aligned_alloc(l->room_bytes);
+    ms_code code = l->room || !l->room_bytes ? ms_program_init(&m->program, m->graph, o, l->err)
+                                             : ms_fail_oom(l->err, "constant", l->room_bytes);
+    if (l->in_room) /* the node failed before its end */
+        l->in_room->data = NULL;
+    ms_aligned_free(l->room, l->room_bytes);
+    ms_account_give(m->account, MS_ACCOUNT_GRAPHS, l->room_bytes);
+    return code;
 }
 
 static ms_code pack(struct loader *l)
@@ -234,7 +320,7 @@ static ms_code pack(struct loader *l)
     MS_TRY(each_constant(m->graph, count_weight, l));
     if (ms_account_take(m->account, MS_ACCOUNT_WEIGHTS, m->weight_bytes))
         m->weight_booked = m->weight_bytes;
-    ms_code code = ms_program_init(&m->program, m->graph, &o, l->err);
+    ms_code code = make_program(l, &o);
     if (o.tuner)
         ms_tuner_save(o.tuner);
     MS_TRY(code);

@@ -102,11 +102,14 @@ static ms_code choose_all(struct ms_program *p, const struct ms_program_opts *o,
         ms_graph_each (p->parts[i].graph, n) {
             MS_TRY(check_time(o, err));
             if (o->pack_begin)
-                o->pack_begin(o->arg, n);
+                MS_TRY(o->pack_begin(o->arg, n, err));
             ms_code code = choose(&p->parts[i], n, o, err);
+            bool packed = code == MS_OK && p->parts[i].choice[n->id].state;
             done++;
-            if (o->pack_end)
-                o->pack_end(o->arg, n, p->parts[i].choice[n->id].state != NULL, done, total);
+            if (o->pack_end) {
+                ms_code end = o->pack_end(o->arg, n, packed, done, total, code ? NULL : err);
+                code = code == MS_OK ? end : code;
+            }
             if (code != MS_OK)
                 return code;
         }

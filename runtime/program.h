@@ -51,10 +51,11 @@ struct ms_program_opts {
     struct ms_tuner *tuner; /* the same */
     int64_t deadline;
     const atomic_bool *cancel;
-    /* Around the preparation of a node's kernel; packed: the kernel keeps state of its own. May be
-     * NULL. */
-    void (*pack_begin)(void *arg, const struct ms_node *n);
-    void (*pack_end)(void *arg, const struct ms_node *n, bool packed, int done, int total);
+    /* Around the preparation of a node's kernel; packed: the kernel keeps state of its own. Both
+     * are called for every node up to the first failure, and may be NULL. */
+    ms_code (*pack_begin)(void *arg, const struct ms_node *n, struct ms_err *err);
+    ms_code (*pack_end)(void *arg, const struct ms_node *n, bool packed, int done, int total,
+                        struct ms_err *err);
     void *arg;
 };
 

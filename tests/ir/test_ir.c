@@ -3,6 +3,7 @@
  */
 #include <check.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,37 @@ static char *print(const struct ms_graph *g)
     ck_assert(ms_buf_ok(&b));
     return ms_buf_take(&b, NULL);
 }
+
+START_TEST(recipes_are_printed_as_what_they_make)
+{
+    float w[6] = {1, 2, 3, -4, 5, 6}, made[6];
+    const double scale[2] = {0.5, 3};
+    const struct ms_shape shape = ms_shape_make(2, 3);
+    struct ms_tensor from;
+    struct ms_graph *g;
+
+    ck_assert(ms_tensor_borrow(&from, MS_F32, &shape, w));
+    const struct ms_recipe r = {&from, scale, 3};
+    struct ms_tensor *t = ms_tensor_new_made(&shape, &r);
+    ck_assert_ptr_nonnull(t);
+    ms_tensor_make(t, made);
+    for (int i = 0; i < 6; i++)
+        ck_assert_float_eq(made[i], w[i] * (i < 3 ? 0.5f : 3.0f));
+    ck_assert_int_eq(load("graph \"g\" (%x: f32[2,3]) {\n"
+                          "  %w = const f32[2,3] {0.5, 1, 1.5, -12, 15, 18}\n"
+                          "  %y = Add(%x, %w)\n  return %y\n}\n",
+                          &g),
+                     MS_OK);
+    char *plain = print(g), hex[72];
+    snprintf(hex, sizeof hex, "%s", strstr(plain, "sha256:"));
+    g->first->in[1].value->constant = t;
+    char *text = print(g);
+    ck_assert_ptr_nonnull(strstr(text, hex));
+    ms_free(text);
+    ms_free(plain);
+    ms_tensor_unref(t);
+}
+END_TEST
 
 START_TEST(f16_round_trip)
 {
@@ -263,6 +295,7 @@ int main(void)
     tcase_add_test(t, sorting);
     tcase_add_test(t, deep_sub_graphs_are_refused);
     tcase_add_test(t, far_ends_are_no_symbols);
+    tcase_add_test(t, recipes_are_printed_as_what_they_make);
     tcase_add_test(t, allocation_failures_are_survived);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "ir/op.h"
@@ -38,6 +39,79 @@ START_TEST(small_graph)
     struct ms_engine_memory mem;
     ms_engine_memory(e, &mem);
     ck_assert_uint_eq(mem.weights + mem.packed + mem.plans + mem.graphs + mem.runs, 0);
+    ms_engine_free(e);
+}
+END_TEST
+
+/* 64 channels through a convolution and a BatchNormalization, with weights large enough to be
+ * left as a recipe. */
+static char *conv_and_norm(int groups)
+{
+    enum { C = 64 };
+    struct ms_buf b;
+
+    ms_buf_init(&b, 1 << 20);
+    ms_buf_printf(&b, "graph \"g\" (%%x: f32[N,%d,9,7]) {\n  %%w = const f32[%d,%d,3,3] {", C,
+                  4 * C, C / groups);
+    for (int i = 0; i < 4 * C * C / groups * 9; i++)
+        ms_buf_printf(&b, "%s%d", i ? ", " : "", i * 37 % 23 - 11);
+    ms_buf_puts(&b, "}\n");
+    static const char *const name[] = {"s", "t", "m", "v"};
+    for (int k = 0; k < 4; k++) {
+        ms_buf_printf(&b, "  %%%s = const f32[%d] {", name[k], 4 * C);
+        for (int i = 0; i < 4 * C; i++)
+            ms_buf_printf(&b, "%s%g", i ? ", " : "", 0.5 + 0.125 * (double)((i + k) % 5));
+        ms_buf_puts(&b, "}\n");
+    }
+    ms_buf_printf(&b,
+                  "  %%c = Conv(%%x, %%w) {group=%d, pads=[1, 1, 1, 1]}\n"
+                  "  %%y = BatchNormalization(%%c, %%s, %%t, %%m, %%v)\n  return %%y\n}\n",
+                  groups);
+    ck_assert(ms_buf_ok(&b));
+    return ms_buf_take(&b, NULL);
+}
+
+static const struct ms_tensor *weights_of(const struct ms_model *m)
+{
+    ms_graph_each (ms_model_graph(m), n)
+        if (ms_node_is(n, "Conv"))
+            return ms_in_const(n, 1);
+    return NULL;
+}
+
+START_TEST(scaled_weights_are_made_for_packing_alone)
+{
+    struct ms_engine *e = must_engine(1);
+    const int groups = _i ? 2 : 1;
+    char *text = conv_and_norm(groups);
+    struct ms_model_opts o;
+    struct ms_err err = {0};
+
+    ms_model_opts_init(&o);
+    struct ms_model *m = load_text(e, text, &o, &err), *as_is = must_load(e, text); /* no passes */
+    ck_assert_msg(m != NULL, "%s", err.text);
+    const struct ms_tensor *w = weights_of(m);
+    ck_assert_ptr_nonnull(w->recipe);
+    struct ms_model_memory mem;
+    ms_model_memory(m, &mem);
+    if (mem.packed)
+        ck_assert_ptr_null(w->data);
+    else
+        ck_assert_ptr_nonnull(w->data);
+    struct ms_tensor *x = random_of(5, 2, 64, 9, 7), *y, *want;
+    ck_assert_int_eq(ms_model_run(m, &x, &y, 0, MS_NEVER, NULL, NULL, &err), MS_OK);
+    ck_assert_int_eq(ms_model_run(as_is, &x, &want, 0, MS_NEVER, NULL, NULL, &err), MS_OK);
+    for (size_t i = 0; i < ms_tensor_count(want); i++)
+        ck_assert_float_eq_tol(((float *)y->data)[i], ((float *)want->data)[i], 0.01f);
+    ms_tensor_unref(x);
+    ms_tensor_unref(y);
+    ms_tensor_unref(want);
+    ms_model_unref(m);
+    ms_model_unref(as_is);
+    ms_free(text);
+    struct ms_engine_memory left;
+    ms_engine_memory(e, &left);
+    ck_assert_uint_eq(left.graphs + left.packed, 0);
     ms_engine_free(e);
 }
 END_TEST
@@ -176,5 +250,6 @@ TCase *model_tests(void)
 
     tcase_add_test(c, small_graph);
     tcase_add_test(c, bad_inputs);
+    tcase_add_loop_test(c, scaled_weights_are_made_for_packing_alone, 0, 2);
     return c;
 }
