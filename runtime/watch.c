@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* watch.c - one thread, asleep unless something long runs or a timer was asked for. */
+/* watch.c - one thread, asleep until the next deadline of what runs or a timer that was asked for.
+ *
+ * Whoever cancels a request says so (ms_watch_kick). Other flags are looked at every few
+ * milliseconds: on a machine whose cores all compute, each wakening takes one of them away for a
+ * while. */
 #include "runtime/watch.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "runtime/engine_impl.h"
 
-enum { TICK_NS = 1000000 };
+enum { TICK_NS = 10000000 };
 
 struct ms_watch {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     pthread_t thread;
     struct ms_watched *first;
+    int64_t until;      /* when it wakes by itself */
     atomic_llong alarm; /* next call of tick; MS_NEVER */
     int64_t (*tick)(void *arg, int64_t now);
     void *tick_arg;
@@ -45,19 +50,28 @@ ms_code ms_watched_check(struct ms_watched *w)
     return code;
 }
 
+/* When it has to be looked at next. */
+static int64_t due(const struct ms_watched *w, int64_t now)
+{
+    return w->cancel && now + TICK_NS < w->deadline ? now + TICK_NS : w->deadline;
+}
+
 void ms_watch_begin(struct ms_watched *w)
 {
     struct ms_watch *watch = w->watch;
 
     if (!watch || w->listed || (w->deadline == MS_NEVER && !w->cancel))
         return;
+    const int64_t at = due(w, ms_now());
     pthread_mutex_lock(&watch->lock);
     w->prev = NULL;
     w->next = watch->first;
     if (w->next)
         w->next->prev = w;
-    else
+    if (at < watch->until) {
+        watch->until = at; /* for those that come before it has woken */
         pthread_cond_signal(&watch->wake);
+    }
     watch->first = w;
     w->listed = true;
     pthread_mutex_unlock(&watch->lock);
@@ -78,17 +92,23 @@ void ms_watch_end(struct ms_watched *w)
     pthread_mutex_unlock(&w->watch->lock);
 }
 
-static void look(struct ms_watch *w, int64_t now)
+/* Stops what must end; when to look again. */
+static int64_t look(struct ms_watch *w, int64_t now)
 {
+    int64_t next = MS_NEVER;
+
     for (struct ms_watched *r = w->first; r; r = r->next) {
         if (atomic_load_explicit(&r->stop, memory_order_relaxed))
             continue;
         ms_code why = verdict(r, now);
-        if (why == MS_OK)
+        if (why == MS_OK) {
+            next = due(r, now) < next ? due(r, now) : next;
             continue;
+        }
         atomic_store_explicit(&r->why, (int)why, memory_order_relaxed);
         atomic_store_explicit(&r->stop, true, memory_order_release);
     }
+    return next;
 }
 
 static void sleep_until(struct ms_watch *w, int64_t at)
@@ -108,7 +128,6 @@ static void *loop(void *arg)
     pthread_mutex_lock(&w->lock);
     while (!w->quit) {
         int64_t now = ms_now();
-        look(w, now);
         if (w->tick && now >= atomic_load(&w->alarm)) {
             atomic_store(&w->alarm, MS_NEVER);
             pthread_mutex_unlock(&w->lock);
@@ -119,9 +138,10 @@ static void *loop(void *arg)
             if (w->quit)
                 break;
         }
-        int64_t next = w->first ? ms_now() + TICK_NS : MS_NEVER;
+        w->until = look(w, ms_now()); /* last: what began during the tick counts */
         int64_t alarm = atomic_load(&w->alarm);
-        sleep_until(w, next < alarm ? next : alarm);
+        w->until = w->until < alarm ? w->until : alarm;
+        sleep_until(w, w->until);
     }
     pthread_mutex_unlock(&w->lock);
     return NULL;
@@ -134,6 +154,7 @@ struct ms_watch *ms_watch_new(void)
 
     if (!w)
         return NULL;
+    w->until = MS_NEVER;
     atomic_init(&w->alarm, MS_NEVER);
     pthread_mutex_init(&w->lock, NULL);
     pthread_condattr_init(&attr);

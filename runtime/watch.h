@@ -2,8 +2,8 @@
 /* watch.h - ends what runs too long.
  *
  * Kernels ask one flag (ms_ctl.stop). Somebody has to set it when a deadline passes or a caller
- * cancels while a kernel is inside a loop: one thread of the engine, awake (once a millisecond)
- * only while something long is watched. */
+ * cancels while a kernel is inside a loop: one thread of the engine, which wakes at deadlines, when
+ * kicked, and while a run can be cancelled every ten milliseconds, for flags that come without. */
 #ifndef MS_RUNTIME_WATCH_H
 #define MS_RUNTIME_WATCH_H
 

@@ -35,9 +35,10 @@ case "$name" in
     models) venv; models_dir; exec "$python" models.py "$build/libmindserve.so" "$build/bench/models.json" "$dir" "$@" ;;
     load) venv; models_dir; exec "$python" load.py "$build/libmindserve.so" "$build/bench/load.json" "$dir" "$@" ;;
     roofline) venv; models_dir; exec "$python" roofline.py "$build/msctl" "$build/bench/roofline.json" "$dir" "$@" ;;
+    throughput) venv; models_dir; exec "$python" throughput.py "$build" "$build/bench/throughput.json" "$dir" "$@" ;;
     ops) venv; exec "$python" ops.py "$build/libmindserve.so" "$build/bench/ops.json" "$@" ;;
     conv) make -C "$build" bench_conv >/dev/null && exec "$build/bench_conv" --json "$build/bench/conv.json" "$@" ;;
     gemm) make -C "$build" bench_gemm >/dev/null && exec "$build/bench_gemm" "$build/bench/gemm.json" "$@" ;;
     latency) exec ./latency.sh "$build" "$@" ;;
-    *) echo "./dev bench models [NAME...] [--threads 1,2] | load [NAME...] | roofline [NAME...] [--threads N] | ops [NAME...] | conv | gemm [--threads N] | latency" >&2; exit 2 ;;
+    *) echo "./dev bench models [NAME...] [--threads 1,2] | load [NAME...] | roofline [NAME...] [--threads N] | throughput [NAME...] [--workers N] [--clients N] | ops [NAME...] | conv | gemm [--threads N] | latency" >&2; exit 2 ;;
 esac

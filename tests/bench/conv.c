@@ -79,6 +79,7 @@ static const struct family families[] = {
     {"inception", {24, 32, 48}, {64, 128}, {5}, {1}, {28, 14}},
     {"yolo", {32, 128, 512}, {64, 256}, {3}, {1, 2}, {104, 52, 26, 13}},
     {"factored", {64, 128}, {96, 192}, {7}, {1}, {17, 35}},
+    {"wide", {32, 64}, {32, 64}, {7, 9, 11}, {1}, {28, 56}},
 };
 
 static struct shape list[MAX_SHAPES];

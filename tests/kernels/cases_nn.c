@@ -91,6 +91,14 @@ static void gen_conv(struct kt_case *c)
         x = ms_shape_make(1, 512, 8, 8);
         rank = 2;
     }
+    const bool wide = rank == 2 && kt_int(c, 0, 12) == 0; /* windows for frequencies */
+    if (wide) {
+        group = 1;
+        icg = kt_int(c, 5, 40);
+        ocg = kt_int(c, 5, 40);
+        w = ms_shape_make(0, 0, kt_int(c, 7, 11), kt_int(c, 7, 11));
+        x = ms_shape_make(1, 1, kt_int(c, 11, 40), kt_int(c, 11, 40));
+    }
     x.dim[0] = kt_int(c, 1, 3);
     x.dim[1] = group * icg;
     w.dim[0] = group * ocg;
@@ -102,6 +110,10 @@ static void gen_conv(struct kt_case *c)
     kt_in(c, kt_random(c, t, &w, -1, 1), kt_int(c, 0, 5) ? KT_CONST : KT_VALUE);
     ms_attr_set_int(c->node, "group", group);
     set_window(c, rank, 2);
+    if (wide) {
+        ms_attr_set_ints(c->node, "strides", (int64_t[]){1, 1}, 2);
+        ms_attr_set_ints(c->node, "dilations", (int64_t[]){1, 1}, 2);
+    }
     set_act(c);
     struct ms_shape b = ms_shape_make(w.dim[0]);
     bool residual = kt_int(c, 0, 2) == 0;
