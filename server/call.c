@@ -379,3 +379,16 @@ void ms_call_unref(struct ms_call *c)
     ms_arena_done(&c->arena);
     c->ops->destroy(c);
 }
+
+void ms_leave(atomic_int *n, pthread_mutex_t *lock, pthread_cond_t *changed)
+{
+    int others = atomic_load(n);
+
+    while (others > 1)
+        if (atomic_compare_exchange_weak(n, &others, others - 1))
+            return;
+    pthread_mutex_lock(lock);
+    if (atomic_fetch_sub(n, 1) == 1)
+        pthread_cond_broadcast(changed);
+    pthread_mutex_unlock(lock);
+}

@@ -638,11 +638,7 @@ static void free_call(struct ms_call *c)
         grpc_call_unref(g->call);
     pthread_mutex_destroy(&g->lock);
     ms_free(g);
-    if (atomic_fetch_sub(&t->live, 1) == 1) {
-        pthread_mutex_lock(&t->lock);
-        pthread_cond_broadcast(&t->changed);
-        pthread_mutex_unlock(&t->lock);
-    }
+    ms_leave(&t->live, &t->lock, &t->changed);
 }
 
 static const struct ms_call_ops call_ops = {

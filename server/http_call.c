@@ -128,12 +128,7 @@ static void destroy(struct ms_call *c)
     ms_free(h->uri);
     pthread_mutex_destroy(&h->lock);
     ms_free(h);
-    /* Who waits for the last one has set closing before. */
-    if (atomic_fetch_sub(&t->live, 1) == 1 && atomic_load(&t->closing)) {
-        pthread_mutex_lock(&t->lock);
-        pthread_cond_broadcast(&t->changed);
-        pthread_mutex_unlock(&t->lock);
-    }
+    ms_leave(&t->live, &t->lock, &t->changed);
 }
 
 static const struct ms_call_ops call_ops = {

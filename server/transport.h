@@ -6,6 +6,9 @@
 #ifndef MS_SERVER_TRANSPORT_H
 #define MS_SERVER_TRANSPORT_H
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "server/rpc.h"
 
 struct ms_transport; /* one running instance */
@@ -41,6 +44,10 @@ ms_code ms_call_begin(struct ms_call *c);
 void ms_call_handle(struct ms_call *c);
 /* Marks the call as given up by its peer and tells the handler, unless the answer is on its way. */
 void ms_call_cancel(struct ms_call *c);
+
+/* One of *n is gone. The last one is counted out under the lock: who waits with it for *n to become
+ * 0 may free lock and all afterwards. */
+void ms_leave(atomic_int *n, pthread_mutex_t *lock, pthread_cond_t *changed);
 
 /* Is the address loopback or a unix socket? Others are refused unless `insecure`. */
 bool ms_address_local(const char *addr);

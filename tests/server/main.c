@@ -14,6 +14,7 @@ int main(void)
     srunner_add_suite(sr, suite_guard());
     srunner_add_suite(sr, suite_relay());
     srunner_add_suite(sr, suite_jobs());
+    srunner_add_suite(sr, suite_leave());
     srunner_add_suite(sr, suite_busy_poll());
     srunner_run_all(sr, CK_ENV);
     failed = srunner_ntests_failed(sr);

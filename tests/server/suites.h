@@ -11,6 +11,7 @@ Suite *suite_front(void);
 Suite *suite_guard(void);
 Suite *suite_relay(void);
 Suite *suite_jobs(void);
+Suite *suite_leave(void);
 Suite *suite_busy_poll(void);
 
 #endif
