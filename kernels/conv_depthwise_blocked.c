@@ -33,6 +33,7 @@ enum { MAX_ROWS = 64 }; /* of a window */
 
 struct state {
     const float *w, *bias; /* [block][tap][lane], [block][lane] */
+    size_t pieces;         /* units that a pair should have at least, to be shared out evenly */
 };
 
 static size_t width_of(enum ms_isa isa)
@@ -68,7 +69,7 @@ static ms_code prepare(const struct ms_prep *p, enum ms_isa isa, const void **st
             w[(o / vl * taps + t) * vl + o % vl] = ((const float *)wt->data)[o * taps + t];
     if (bias)
         memcpy(b, bias->data, oc * sizeof *b);
-    *s = (struct state){.w = w, .bias = b};
+    *s = (struct state){.w = w, .bias = b, .pieces = ms_conv_pieces(p->threads)};
     *state = s;
     return MS_OK;
 }
@@ -234,9 +235,12 @@ static bool pair_of(struct pair *p, const struct ms_task *first, const struct ms
     const size_t s = (size_t)c.w.s[1], reach = (size_t)((c.w.k[1] - 1) * c.w.d[1]) + 1;
     const size_t oh = (size_t)c.w.out[1], blocks = ((size_t)c.oc + vl - 1) / vl;
     p->row = (size_t)c.w.in[2] * vl;
-    const size_t fit = share / (p->row * blocks * sizeof(float));
+    const size_t fit = share / (p->row * blocks * sizeof(float)), n = (size_t)c.n;
+    const size_t pieces = (((const struct state *)t->state)->pieces + n - 1) / n;
     p->band = fit > reach ? (fit - reach) / s + 1 : 1;
-    p->band = p->band < oh ? p->band : oh;
+    p->band = p->band * pieces > oh ? (oh + pieces - 1) / pieces : p->band;
+    p->bands = (oh + p->band - 1) / p->band;
+    p->band = (oh + p->bands - 1) / p->bands;
     p->bands = (oh + p->band - 1) / p->band;
     p->keep = (p->band - 1) * s + reach;
     return ms_mul(p->keep, p->row, &p->plane) &&
@@ -260,38 +264,51 @@ static size_t pair_scratch(const struct ms_task *first, const struct ms_task *t)
                                                                                    : SIZE_MAX;
 }
 
-/* Input rows [*from, *end) that band k reads. */
-static void rows_of_band(const struct pair *p, const struct ms_window *w, size_t k, size_t *from,
-                         size_t *end)
-{
-    const int64_t a = (int64_t)(k * p->band) * w->s[1] - w->pb[1], e = a + (int64_t)p->keep;
+/* Input rows [from, end) of an item, as all blocks of channels have them in scratch. */
+struct rows {
+    size_t item, from, end;
+};
 
-    *end = (size_t)(e < 0 ? 0 : e > w->in[1] ? w->in[1] : e);
-    *from = a < 0 ? 0 : a > (int64_t)*end ? *end : (size_t)a;
+static struct rows rows_of_unit(const struct pair *p, const struct ms_window *w, size_t u)
+{
+    const int64_t a = (int64_t)(u % p->bands * p->band) * w->s[1] - w->pb[1];
+    const int64_t e = a + (int64_t)p->keep;
+    struct rows r = {.item = u / p->bands};
+
+    r.end = (size_t)(e < 0 ? 0 : e > w->in[1] ? w->in[1] : e);
+    r.from = a < 0 ? 0 : a > (int64_t)r.end ? r.end : (size_t)a;
+    return r;
 }
 
-/* Brings the rows of unit u to scratch; those that the unit before has left there move up. */
-static void fill_band(const struct dw *d, const struct pair *p, const struct ms_task *first,
-                      size_t u, bool follows, float *band, size_t *from)
+static void make_rows(const struct dw *d, const struct pair *p, const struct ms_task *first,
+                      const struct rows *need, size_t from, size_t end, float *band)
 {
-    size_t end, before = 0, have = 0, shared = 0;
+    if (from < end)
+        ms_conv_direct_rows(first, d->isa, need->item, from, end,
+                            band + (from - need->from) * p->row, p->plane);
+}
 
-    rows_of_band(p, &d->c.w, u % p->bands, from, &end);
-    if (follows && u % p->bands) {
-        rows_of_band(p, &d->c.w, u % p->bands - 1, &before, &have);
-        shared = have > *from && *from >= before ? have - *from : 0;
-    }
-    for (size_t b = 0; shared && b < d->blocks; b++)
-        memmove(band + b * p->plane, band + b * p->plane + (*from - before) * p->row,
-                shared * p->row * sizeof *band);
-    if (*from + shared < end)
-        ms_conv_direct_rows(first, d->isa, u / p->bands, *from + shared, end,
-                            band + shared * p->row, p->plane);
+/* Brings rows to scratch, where `have` are: a neighbouring band's, before or behind. */
+static void fill_band(const struct dw *d, const struct pair *p, const struct ms_task *first,
+                      const struct rows *have, const struct rows *need, float *band)
+{
+    size_t from = have->from > need->from ? have->from : need->from;
+    size_t end = have->end < need->end ? have->end : need->end;
+
+    if (have->item != need->item || from >= end)
+        from = end = need->from;
+    for (size_t b = 0; from < end && b < d->blocks; b++)
+        memmove(band + b * p->plane + (from - need->from) * p->row,
+                band + b * p->plane + (from - have->from) * p->row,
+                (end - from) * p->row * sizeof *band);
+    make_rows(d, p, first, need, need->from, from, band);
+    make_rows(d, p, first, need, end, need->end, band);
 }
 
 static void pair_run(const struct ms_task *first, const struct ms_task *t, enum ms_isa isa)
 {
-    size_t before = t->memo ? *t->memo : SIZE_MAX, from;
+    const size_t before = t->memo ? *t->memo : SIZE_MAX; /* the unit whose rows are in scratch */
+    struct rows have = {0}, need;
     struct dw d;
     struct pair p;
 
@@ -301,17 +318,19 @@ static void pair_run(const struct ms_task *first, const struct ms_task *t, enum 
     float *zeros = t->scratch, *band = zeros + p.row;
     const size_t oh = (size_t)d.c.w.out[1];
     memset(zeros, 0, p.row * sizeof *zeros);
-    for (size_t u = t->first; u < t->last && !ms_task_stopped(t); before = u++) {
-        const size_t item = u / p.bands, r = u % p.bands * p.band;
-        const size_t end = r + p.band < oh ? r + p.band : oh;
-        fill_band(&d, &p, first, u, before + 1 == u, band, &from);
+    if (before != SIZE_MAX)
+        have = rows_of_unit(&p, &d.c.w, before);
+    for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++, have = need) {
+        const size_t r = u % p.bands * p.band, end = r + p.band < oh ? r + p.band : oh;
+        need = rows_of_unit(&p, &d.c.w, u);
+        fill_band(&d, &p, first, &have, &need, band);
         for (size_t b = 0; b < d.blocks; b++)
             for (size_t i = r; i < end; i++)
-                run_row(&d, (item * d.blocks + b) * oh + i, band + b * p.plane - from * p.row,
-                        zeros);
+                run_row(&d, (need.item * d.blocks + b) * oh + i,
+                        band + b * p.plane - need.from * p.row, zeros);
+        if (t->memo)
+            *t->memo = u;
     }
-    if (t->memo)
-        *t->memo = before;
 }
 
 static void pair_avx512(const struct ms_task *first, const struct ms_task *t)
