@@ -136,6 +136,18 @@ struct ms_prep {
     int threads;      /* workers of the pool, for blocking decisions that do not change results */
 };
 
+/* Two steps at once. Where a node's input 0 is made by a node whose kernel is `after` and read by
+ * nobody else, `run` makes the outputs of both a band at a time, and what passes between them stays
+ * in the worker's cache: `first`, the maker's task, has no memory for its output. The result is
+ * that of the two kernels one after the other, to the bit. */
+struct ms_pairing {
+    void (*after)(const struct ms_task *t); /* `run` of the maker's kernel */
+    /* As those of a kernel; no units: not worth it with these shapes. */
+    size_t (*units)(const struct ms_task *first, const struct ms_task *t);
+    size_t (*scratch)(const struct ms_task *first, const struct ms_task *t);
+    void (*run)(const struct ms_task *first, const struct ms_task *t);
+};
+
 struct ms_kernel {
     const char *name; /* "conv_im2col_avx512"; NULL ends the list */
     ms_dtypes dtypes; /* of the first present input (of output 0 when there is none) */
@@ -163,6 +175,7 @@ struct ms_kernel {
     /* Bytes of scratch one call of run needs, whatever its range; NULL = 0. */
     size_t (*scratch)(const struct ms_task *t);
     void (*run)(const struct ms_task *t);
+    const struct ms_pairing *pairing; /* with the node that makes input 0; NULL = none */
 };
 
 /* ---- operators ---- */

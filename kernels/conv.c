@@ -180,7 +180,8 @@ static void run(const struct ms_task *t)
         BLOCKED(name_, isa_),                                                                      \
             .applicable = ms_conv_dw_blocked_applicable,                                           \
             .prepare = ms_conv_dw_blocked_prepare_##s_, .units = ms_conv_dw_blocked_units,         \
-            .scratch = ms_conv_dw_blocked_scratch, .run = ms_conv_dw_blocked_##s_                  \
+            .scratch = ms_conv_dw_blocked_scratch, .run = ms_conv_dw_blocked_##s_,                 \
+            .pairing = &ms_conv_dw_pairing_##s_                                                    \
     }
 #define TILED(algorithm_, isa_, s_, applicable_, ...)                                              \
     {                                                                                              \

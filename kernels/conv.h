@@ -62,6 +62,11 @@ unsigned ms_conv_blocked(const struct ms_node *n);
 /* conv_direct.c: any convolution but depthwise. */
 MS_CONV_TILED(direct);
 bool ms_conv_direct_applicable(const struct ms_prep *p);
+/* For calls that read their input where it lies and add no residual: rows [from, to) of all output
+ * channels of an item, blocks `y_block` floats apart at y. */
+bool ms_conv_direct_by_rows(const struct ms_task *t);
+void ms_conv_direct_rows(const struct ms_task *t, enum ms_isa isa, size_t item, size_t from,
+                         size_t to, float *y, size_t y_block);
 /* conv_winograd.c: 3x3 at stride 1, tiles of 4x4 or 2x2 outputs. */
 MS_CONV_TILED(winograd4);
 MS_CONV_TILED(winograd2);
@@ -74,5 +79,6 @@ MS_CONV_KERNEL(dw_blocked);
 bool ms_conv_dw_blocked_applicable(const struct ms_prep *p);
 size_t ms_conv_dw_blocked_units(const struct ms_task *t);
 size_t ms_conv_dw_blocked_scratch(const struct ms_task *t);
+extern const struct ms_pairing ms_conv_dw_pairing_avx512, ms_conv_dw_pairing_avx2;
 
 #endif

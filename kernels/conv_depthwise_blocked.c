@@ -3,9 +3,13 @@
  *
  * A block of channels is a vector, so nothing is shared between lanes and any window is a sum of
  * vectors. Rows above and below the input are read from a row of zeros in scratch; columns beside
- * it are left out. Units are output rows of a block. */
+ * it are left out. Units are output rows of a block.
+ *
+ * Where the input comes from a 1x1 convolution that widens it (MobileNet), the two run as a pair: a
+ * band of the wide tensor is made in scratch and read there, and never goes to memory. */
 #include <string.h>
 
+#include "base/cpu.h"
 #include "base/mem.h"
 #include "kernels/conv.h"
 
@@ -29,6 +33,7 @@ enum { MAX_ROWS = 64 }; /* of a window */
 
 struct state {
     const float *w, *bias; /* [block][tap][lane], [block][lane] */
+    size_t pieces;         /* units that a pair should have at least, to be shared out evenly */
 };
 
 static size_t width_of(enum ms_isa isa)
@@ -64,7 +69,7 @@ static ms_code prepare(const struct ms_prep *p, enum ms_isa isa, const void **st
             w[(o / vl * taps + t) * vl + o % vl] = ((const float *)wt->data)[o * taps + t];
     if (bias)
         memcpy(b, bias->data, oc * sizeof *b);
-    *s = (struct state){.w = w, .bias = b};
+    *s = (struct state){.w = w, .bias = b, .pieces = ms_conv_pieces(p->threads)};
     *state = s;
     return MS_OK;
 }
@@ -121,49 +126,77 @@ static void clean(float *y, size_t n, size_t vl, size_t have)
         memset(y + i * vl + have, 0, (vl - have) * sizeof *y);
 }
 
+/* A call, digested. */
+struct dw {
+    struct ms_conv c;
+    struct ms_act act;
+    const struct state *s;
+    enum ms_isa isa;
+    size_t vl, blocks;
+    bool dirty; /* padding lanes have to be zeroed after the activation */
+    const float *rows[MAX_ROWS];
+    struct dw_row r;
+};
+
+static void open_call(struct dw *d, const struct ms_task *t, enum ms_isa isa)
+{
+    const struct ms_window *w = &d->c.w;
+
+    ms_conv_of(&d->c, t);
+    d->act = ms_act_of_node(t->node, isa);
+    d->s = t->state;
+    d->isa = isa;
+    d->vl = width_of(isa);
+    d->blocks = ((size_t)d->c.oc + d->vl - 1) / d->vl;
+    d->dirty = ms_act_ref(&d->act, 0) != 0;
+    d->r = (struct dw_row){.x = d->rows,
+                           .n = (size_t)w->out[2],
+                           .width = (size_t)w->in[2],
+                           .kh = (size_t)w->k[1],
+                           .kw = (size_t)w->k[2],
+                           .s = (size_t)w->s[2],
+                           .d = (size_t)w->d[2],
+                           .pad = (size_t)w->pb[2],
+                           .lo = d->act.lo,
+                           .hi = d->act.hi};
+    interior(w, &d->r.from, &d->r.end);
+}
+
+/* Unit u: one output row of a block. x: where row 0 of the block would be. */
+static void run_row(struct dw *d, size_t u, const float *x, const float *zeros)
+{
+    const struct ms_window *w = &d->c.w;
+    const size_t oh = (size_t)w->out[1], vl = d->vl, b = u / oh % d->blocks;
+    const size_t at = u * d->r.n * vl;
+    const int64_t top = (int64_t)(u % oh) * w->s[1] - w->pb[1];
+    struct dw_row *r = &d->r;
+
+    for (int64_t h = 0; h < w->k[1]; h++) {
+        int64_t from = top + h * w->d[1];
+        d->rows[h] = from < 0 || from >= w->in[1] ? zeros : x + from * (int64_t)(r->width * vl);
+    }
+    r->w = d->s->w + b * (size_t)d->c.taps * vl;
+    r->bias = d->s->bias + b * vl;
+    r->res = d->c.res ? (const float *)d->c.res + at : NULL;
+    r->y = (float *)d->c.y + at;
+    (d->isa == MS_ISA_AVX512 ? v16_dw_row : v8_dw_row)(r);
+    if (d->act.more)
+        d->act.row(r->y, r->y, r->n * vl, d->act.a, d->act.b);
+    if (d->dirty && (size_t)d->c.oc < (b + 1) * vl)
+        clean(r->y, r->n, vl, (size_t)d->c.oc - b * vl);
+}
+
 static void run(const struct ms_task *t, enum ms_isa isa)
 {
-    const struct state *s = t->state;
-    const struct ms_act act = ms_act_of_node(t->node, isa);
-    const bool dirty = ms_act_ref(&act, 0) != 0;
-    const float *rows[MAX_ROWS], *zeros = t->scratch;
-    size_t vl = width_of(isa);
-    struct ms_conv c;
+    struct dw d;
 
     if (ms_tensor_count(t->out[0]) == 0)
         return;
-    ms_conv_of(&c, t);
-    const struct ms_window *w = &c.w;
-    size_t blocks = ((size_t)c.oc + vl - 1) / vl, oh = (size_t)w->out[1];
-    struct dw_row r = {.x = rows,
-                       .n = (size_t)w->out[2],
-                       .width = (size_t)w->in[2],
-                       .kh = (size_t)w->k[1],
-                       .kw = (size_t)w->k[2],
-                       .s = (size_t)w->s[2],
-                       .d = (size_t)w->d[2],
-                       .pad = (size_t)w->pb[2],
-                       .lo = act.lo,
-                       .hi = act.hi};
-    interior(w, &r.from, &r.end);
-    memset(t->scratch, 0, r.width * vl * sizeof(float));
+    open_call(&d, t, isa);
+    memset(t->scratch, 0, d.r.width * d.vl * sizeof(float));
     for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
-        size_t nb = u / oh, b = nb % blocks, at = u * r.n * vl;
-        const float *x = (const float *)c.x + nb * (size_t)c.in_px * vl;
-        int64_t top = (int64_t)(u % oh) * w->s[1] - w->pb[1];
-        for (int64_t h = 0; h < w->k[1]; h++) {
-            int64_t from = top + h * w->d[1];
-            rows[h] = from < 0 || from >= w->in[1] ? zeros : x + (size_t)from * r.width * vl;
-        }
-        r.w = s->w + b * (size_t)c.taps * vl;
-        r.bias = s->bias + b * vl;
-        r.res = c.res ? (const float *)c.res + at : NULL;
-        r.y = (float *)c.y + at;
-        (isa == MS_ISA_AVX512 ? v16_dw_row : v8_dw_row)(&r);
-        if (act.more)
-            act.row(r.y, r.y, r.n * vl, act.a, act.b);
-        if (dirty && (size_t)c.oc < (b + 1) * vl)
-            clean(r.y, r.n, vl, (size_t)c.oc - b * vl);
+        size_t nb = u / (size_t)d.c.w.out[1];
+        run_row(&d, u, (const float *)d.c.x + nb * (size_t)d.c.in_px * d.vl, t->scratch);
     }
 }
 
@@ -176,3 +209,143 @@ void ms_conv_dw_blocked_avx2(const struct ms_task *t)
 {
     run(t, MS_ISA_AVX2);
 }
+
+/* ---- as a pair with the 1x1 convolution that makes the input ---- */
+
+/* Units are bands of output rows of an item. */
+struct pair {
+    size_t band, bands; /* output rows of a unit; units of an item */
+    size_t keep;        /* input rows that a band needs */
+    size_t row, plane;  /* floats of an input row; of a block of the band */
+    size_t bytes;       /* of the band */
+};
+
+/* Pairs pay where the tensor between the two is too large for a good part of L2. */
+static bool pair_of(struct pair *p, const struct ms_task *first, const struct ms_task *t)
+{
+    const struct ms_tensor *x = t->in[0];
+    const size_t l2 = ms_cpu()->l2, share = (l2 < (256u << 10) ? 512u << 10 : l2) / 4;
+    const size_t vl = x->layout;
+    struct ms_conv c;
+
+    if (ms_tensor_count(t->out[0]) == 0 || x->shape.rank != 4 || !ms_conv_direct_by_rows(first) ||
+        x->bytes / (size_t)x->shape.dim[0] <= share)
+        return false;
+    ms_conv_of(&c, t);
+    const size_t s = (size_t)c.w.s[1], reach = (size_t)((c.w.k[1] - 1) * c.w.d[1]) + 1;
+    const size_t oh = (size_t)c.w.out[1], blocks = ((size_t)c.oc + vl - 1) / vl;
+    p->row = (size_t)c.w.in[2] * vl;
+    const size_t fit = share / (p->row * blocks * sizeof(float)), n = (size_t)c.n;
+    const size_t pieces = (((const struct state *)t->state)->pieces + n - 1) / n;
+    p->band = fit > reach ? (fit - reach) / s + 1 : 1;
+    p->band = p->band * pieces > oh ? (oh + pieces - 1) / pieces : p->band;
+    p->bands = (oh + p->band - 1) / p->band;
+    p->band = (oh + p->bands - 1) / p->bands;
+    p->bands = (oh + p->band - 1) / p->band;
+    p->keep = (p->band - 1) * s + reach;
+    return ms_mul(p->keep, p->row, &p->plane) &&
+           ms_mul(p->plane, blocks * sizeof(float), &p->bytes);
+}
+
+static size_t pair_units(const struct ms_task *first, const struct ms_task *t)
+{
+    struct pair p;
+
+    return pair_of(&p, first, t) ? (size_t)t->in[0]->shape.dim[0] * p.bands : 0;
+}
+
+/* A row of zeros and the band. */
+static size_t pair_scratch(const struct ms_task *first, const struct ms_task *t)
+{
+    struct pair p;
+    size_t bytes;
+
+    return pair_of(&p, first, t) && ms_add(p.bytes, p.row * sizeof(float), &bytes) ? bytes
+                                                                                   : SIZE_MAX;
+}
+
+/* Input rows [from, end) of an item, as all blocks of channels have them in scratch. */
+struct rows {
+    size_t item, from, end;
+};
+
+static struct rows rows_of_unit(const struct pair *p, const struct ms_window *w, size_t u)
+{
+    const int64_t a = (int64_t)(u % p->bands * p->band) * w->s[1] - w->pb[1];
+    const int64_t e = a + (int64_t)p->keep;
+    struct rows r = {.item = u / p->bands};
+
+    r.end = (size_t)(e < 0 ? 0 : e > w->in[1] ? w->in[1] : e);
+    r.from = a < 0 ? 0 : a > (int64_t)r.end ? r.end : (size_t)a;
+    return r;
+}
+
+static void make_rows(const struct dw *d, const struct pair *p, const struct ms_task *first,
+                      const struct rows *need, size_t from, size_t end, float *band)
+{
+    if (from < end)
+        ms_conv_direct_rows(first, d->isa, need->item, from, end,
+                            band + (from - need->from) * p->row, p->plane);
+}
+
+/* Brings rows to scratch, where `have` are: a neighbouring band's, before or behind. */
+static void fill_band(const struct dw *d, const struct pair *p, const struct ms_task *first,
+                      const struct rows *have, const struct rows *need, float *band)
+{
+    size_t from = have->from > need->from ? have->from : need->from;
+    size_t end = have->end < need->end ? have->end : need->end;
+
+    if (have->item != need->item || from >= end)
+        from = end = need->from;
+    for (size_t b = 0; from < end && b < d->blocks; b++)
+        memmove(band + b * p->plane + (from - need->from) * p->row,
+                band + b * p->plane + (from - have->from) * p->row,
+                (end - from) * p->row * sizeof *band);
+    make_rows(d, p, first, need, need->from, from, band);
+    make_rows(d, p, first, need, end, need->end, band);
+}
+
+static void pair_run(const struct ms_task *first, const struct ms_task *t, enum ms_isa isa)
+{
+    const size_t before = t->memo ? *t->memo : SIZE_MAX; /* the unit whose rows are in scratch */
+    struct rows have = {0}, need;
+    struct dw d;
+    struct pair p;
+
+    if (!pair_of(&p, first, t))
+        return;
+    open_call(&d, t, isa);
+    float *zeros = t->scratch, *band = zeros + p.row;
+    const size_t oh = (size_t)d.c.w.out[1];
+    memset(zeros, 0, p.row * sizeof *zeros);
+    if (before != SIZE_MAX)
+        have = rows_of_unit(&p, &d.c.w, before);
+    for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++, have = need) {
+        const size_t r = u % p.bands * p.band, end = r + p.band < oh ? r + p.band : oh;
+        need = rows_of_unit(&p, &d.c.w, u);
+        fill_band(&d, &p, first, &have, &need, band);
+        for (size_t b = 0; b < d.blocks; b++)
+            for (size_t i = r; i < end; i++)
+                run_row(&d, (need.item * d.blocks + b) * oh + i,
+                        band + b * p.plane - need.from * p.row, zeros);
+        if (t->memo)
+            *t->memo = u;
+    }
+}
+
+static void pair_avx512(const struct ms_task *first, const struct ms_task *t)
+{
+    pair_run(first, t, MS_ISA_AVX512);
+}
+
+static void pair_avx2(const struct ms_task *first, const struct ms_task *t)
+{
+    pair_run(first, t, MS_ISA_AVX2);
+}
+
+const struct ms_pairing ms_conv_dw_pairing_avx512 = {.after = ms_conv_direct_avx512,
+                                                     .units = pair_units,
+                                                     .scratch = pair_scratch,
+                                                     .run = pair_avx512};
+const struct ms_pairing ms_conv_dw_pairing_avx2 = {
+    .after = ms_conv_direct_avx2, .units = pair_units, .scratch = pair_scratch, .run = pair_avx2};

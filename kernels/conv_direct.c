@@ -539,19 +539,14 @@ static void open_panel(struct call *c, const struct slice *s, const float *next,
     c->m.hi = s->last ? c->act.hi : __builtin_inff();
 }
 
-/* next: the weights of the group that follows, NULL if it is not known. */
-static void run_group(struct call *c, size_t u, size_t oh, const float *band, const float *next)
+/* `rows` rows of a group from band, where its first one lies, to y. next: the weights of the group
+ * that follows, NULL if it is not known. */
+static void run_group(struct call *c, const struct group *g, size_t rows, const float *band,
+                      const float *res, float *y, const float *next)
 {
-    const struct group *g = &c->p.s->group[u % c->p.s->groups];
     const struct plan *p = &c->p;
-    size_t rows = (size_t)p->c.w.out[1] - oh, ow = (size_t)p->c.w.out[2];
-    size_t blocks = ((size_t)p->c.oc + p->vl - 1) / p->vl, block = g->channel / p->vl;
-    size_t n = u / p->s->groups / p->bands;
-    size_t at = ((n * blocks + block) * (size_t)p->c.out_px + oh * ow) * p->vl + g->channel % p->vl;
-    const float *res = p->c.res ? (const float *)p->c.res + at : NULL;
-    float *y = (float *)p->c.y + at;
+    size_t ow = (size_t)p->c.w.out[2];
 
-    rows = rows < p->band ? rows : p->band;
     if (!p->plain)
         band += g->from * p->plane;
     if (p->pitch == ow && p->step == 1 && p->c.taps == 1) { /* one long row */
@@ -568,9 +563,37 @@ static void run_group(struct call *c, size_t u, size_t oh, const float *band, co
     }
 }
 
+static void run_unit(struct call *c, size_t u, size_t oh, const float *band, const float *next)
+{
+    const struct plan *p = &c->p;
+    const struct group *g = &p->s->group[u % p->s->groups];
+    size_t rows = (size_t)p->c.w.out[1] - oh, ow = (size_t)p->c.w.out[2];
+    size_t blocks = ((size_t)p->c.oc + p->vl - 1) / p->vl, block = g->channel / p->vl;
+    size_t n = u / p->s->groups / p->bands;
+    size_t at = ((n * blocks + block) * (size_t)p->c.out_px + oh * ow) * p->vl + g->channel % p->vl;
+
+    run_group(c, g, rows < p->band ? rows : p->band, band,
+              p->c.res ? (const float *)p->c.res + at : NULL, (float *)p->c.y + at, next);
+}
+
+static void open_call(struct call *c, const struct ms_task *t, size_t *tap, size_t y_block)
+{
+    const struct plan *p = &c->p;
+
+    c->act = ms_act_of_node(t->node, c->isa);
+    fill_taps(p, tap);
+    c->m = (struct ms_conv_tiling){.tap = tap,
+                                   .taps = p->n_taps,
+                                   .x_block = p->plane,
+                                   .y_block = y_block,
+                                   .lo = c->act.lo,
+                                   .hi = c->act.hi};
+    c->clean = (size_t)p->c.oc % p->vl != 0 && ms_act_ref(&c->act, 0) != 0;
+}
+
 static void run(const struct ms_task *t, enum ms_isa isa)
 {
-    struct call c = {.isa = isa, .act = ms_act_of_node(t->node, isa)};
+    struct call c = {.isa = isa};
     struct plan *p = &c.p;
     size_t taps, bytes, have = t->memo ? *t->memo : SIZE_MAX;
 
@@ -579,16 +602,8 @@ static void run(const struct ms_task *t, enum ms_isa isa)
     plan_of(p, t, isa);
     if (!scratch_of(p, &taps, &bytes))
         return;
-    size_t *tap = t->scratch;
     float *band = (float *)(void *)((uint8_t *)t->scratch + taps);
-    fill_taps(p, tap);
-    c.m = (struct ms_conv_tiling){.tap = tap,
-                                  .taps = p->n_taps,
-                                  .x_block = p->plane,
-                                  .y_block = (size_t)p->c.out_px * p->vl,
-                                  .lo = c.act.lo,
-                                  .hi = c.act.hi};
-    c.clean = (size_t)p->c.oc % p->vl != 0 && ms_act_ref(&c.act, 0) != 0;
+    open_call(&c, t, t->scratch, (size_t)p->c.out_px * p->vl);
     for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
         size_t nb = u / p->s->groups, n = nb / p->bands, oh = nb % p->bands * p->band;
         const float *x = (const float *)p->c.x + n * p->planes * (size_t)p->c.in_px * p->px;
@@ -598,10 +613,42 @@ static void run(const struct ms_task *t, enum ms_isa isa)
         if (!p->copies)
             x += oh * p->step * (size_t)p->c.w.in[2] * p->px;
         const struct group *next = u + 1 < t->last ? &p->s->group[(u + 1) % p->s->groups] : NULL;
-        run_group(&c, u, oh, p->copies ? band : x, next ? p->s->w + next->weight : NULL);
+        run_unit(&c, u, oh, p->copies ? band : x, next ? p->s->w + next->weight : NULL);
     }
     if (t->memo)
         *t->memo = have;
+}
+
+/* ---- rows for a step that follows at once ---- */
+
+bool ms_conv_direct_by_rows(const struct ms_task *t)
+{
+    struct ms_conv c;
+
+    if (t->in[0]->layout == MS_PLAIN || t->in[0]->shape.rank != 4)
+        return false;
+    ms_conv_of(&c, t);
+    return c.taps == 1 && c.w.s[1] == 1 && c.w.s[2] == 1 && !(t->n_in > 3 && t->in[3]) &&
+           c.w.in[1] == c.w.out[1] && c.w.in[2] == c.w.out[2];
+}
+
+void ms_conv_direct_rows(const struct ms_task *t, enum ms_isa isa, size_t item, size_t from,
+                         size_t to, float *y, size_t y_block)
+{
+    struct call c = {.isa = isa};
+    const struct plan *p = &c.p;
+    size_t tap[1];
+
+    plan_of(&c.p, t, isa);
+    open_call(&c, t, tap, y_block);
+    const float *x = (const float *)p->c.x +
+                     (item * p->planes * (size_t)p->c.in_px + from * (size_t)p->c.w.in[2]) * p->px;
+    for (size_t k = 0; k < p->s->groups; k++) {
+        const struct group *g = &p->s->group[k];
+        const struct group *next = k + 1 < p->s->groups ? g + 1 : NULL;
+        run_group(&c, g, to - from, x, NULL, y + g->channel / p->vl * y_block + g->channel % p->vl,
+                  next ? p->s->w + next->weight : NULL);
+    }
 }
 
 size_t ms_conv_direct_units_avx512(const struct ms_task *t)

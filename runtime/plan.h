@@ -43,6 +43,10 @@ struct ms_step {
     int args;       /* first of n_in + n_out places in ms_plan.operand */
     int n_in, n_out;
     size_t units, scratch;
+    /* Run at once with the step before, unless steps run side by side; then the numbers of both. */
+    const struct ms_pairing *pairing;
+    size_t pair_units, pair_scratch;
+    int pair_chunks;
     int chunks;         /* pieces worth spreading over workers; 1 = stay on one */
     double flops;       /* of a call; 0 when infer is set */
     size_t bytes;       /* read and written */
@@ -125,6 +129,9 @@ ms_code ms_plan_steps(struct ms_maker *m);
 ms_code ms_plan_edges(struct ms_maker *m);
 /* A static slot's tensor with its data missing, for units() and scratch(). */
 void ms_plan_args(const struct ms_plan *p, const struct ms_step *s, struct ms_tensor **args);
+/* Could step s run at once with the one before? That is settled when shapes are known; both keep
+ * their memory as long as either runs. NULL: no. */
+const struct ms_pairing *ms_plan_pairing(const struct ms_maker *m, int s);
 /* How many pieces of a step are worth spreading. */
 int ms_step_chunks(const struct ms_kernel *k, size_t units, double flops, size_t bytes,
                    int threads);

@@ -6,7 +6,7 @@
  * its members, a tensor of its own that outlives the run. */
 #include <limits.h>
 
-#include "runtime/plan.h"
+#include "runtime/program.h"
 
 static int root_of(struct ms_maker *m, int id)
 {
@@ -120,6 +120,35 @@ static ms_code join_views(struct ms_maker *m)
     return MS_OK;
 }
 
+const struct ms_pairing *ms_plan_pairing(const struct ms_maker *m, int s)
+{
+    if (s < 1)
+        return NULL;
+    const struct ms_node *n = m->plan->step[s].node, *first = m->plan->step[s - 1].node;
+    const struct ms_kernel *k = m->part->choice[n->id].kernel;
+    const struct ms_kernel *maker = m->part->choice[first->id].kernel;
+    const struct ms_value *x = ms_in(n, 0);
+
+    if (!k || !k->pairing || !maker || maker->run != k->pairing->after)
+        return NULL;
+    return x == first->out[0] && x->n_uses == 1 ? k->pairing : NULL;
+}
+
+/* What the first of a pair reads is still read when the second writes. */
+static void lengthen_lives(struct ms_maker *m, int s)
+{
+    const struct ms_node *n = m->plan->step[s].node, *first = m->plan->step[s - 1].node;
+
+    for (int i = 0; i < first->n_in; i++) {
+        if (!first->in[i].value)
+            continue;
+        int r = root_of(m, first->in[i].value->id);
+        m->last[r] = m->last[r] < s ? s : m->last[r];
+    }
+    for (int i = 0; i < n->n_out; i++)
+        m->first[root_of(m, n->out[i]->id)] = s - 1;
+}
+
 static void find_lives(struct ms_maker *m)
 {
     struct ms_plan *p = m->plan;
@@ -136,6 +165,9 @@ static void find_lives(struct ms_maker *m)
                 m->last[r] = s;
         }
     }
+    for (int s = 1; s < p->n_steps; s++)
+        if (ms_plan_pairing(m, s))
+            lengthen_lives(m, s);
     for (int i = 0; i < m->g->n_out; i++)
         m->last[root_of(m, m->g->out[i]->id)] = INT_MAX;
 }

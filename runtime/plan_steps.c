@@ -138,6 +138,28 @@ static double flops_of(struct ms_maker *m, const struct ms_node *n)
     return flops > 0 ? flops : 0;
 }
 
+static struct ms_task task_of(const struct ms_step *st, struct ms_tensor **args)
+{
+    return (struct ms_task){.node = st->node,
+                            .state = st->state,
+                            .in = args,
+                            .out = args + st->n_in,
+                            .n_in = st->n_in,
+                            .n_out = st->n_out};
+}
+
+static bool has_workspace(const struct ms_maker *m, size_t scratch)
+{
+    size_t most = m->part->program->max_workspace;
+
+    return most == 0 || scratch <= most;
+}
+
+static bool is_settled(const struct ms_step *st)
+{
+    return st->kernel && !st->infer && !st->by_kernel && !st->dynamic;
+}
+
 static ms_code measure(struct ms_maker *m, struct ms_step *st)
 {
     struct ms_plan *p = m->plan;
@@ -145,22 +167,17 @@ static ms_code measure(struct ms_maker *m, struct ms_step *st)
     struct ms_tensor **args;
 
     st->chunks = 1;
-    if (st->infer || st->by_kernel || !st->kernel || st->dynamic)
+    if (!is_settled(st))
         return MS_OK;
     args = ms_arena_array(&m->scratch, (size_t)(st->n_in + st->n_out), sizeof *args);
     if (!args)
         return ms_fail_oom(m->err, "plan", 0);
     ms_plan_args(p, st, args);
-    struct ms_task t = {.node = st->node,
-                        .state = st->state,
-                        .in = args,
-                        .out = args + st->n_in,
-                        .n_in = st->n_in,
-                        .n_out = st->n_out};
+    struct ms_task t = task_of(st, args);
     st->units = ms_kernel_units(st->kernel, &t);
     t.last = st->units;
     st->scratch = st->kernel->scratch ? st->kernel->scratch(&t) : 0;
-    if (prog->max_workspace && st->scratch > prog->max_workspace)
+    if (!has_workspace(m, st->scratch))
         return ms_node_fail(st->node, m->err, MS_RESOURCE_EXHAUSTED,
                             "its kernel needs %zu bytes of scratch, %zu are allowed", st->scratch,
                             prog->max_workspace);
@@ -172,6 +189,35 @@ static ms_code measure(struct ms_maker *m, struct ms_step *st)
     st->flops = flops_of(m, st->node);
     p->flops += st->flops;
     st->chunks = ms_step_chunks(st->kernel, st->units, st->flops, st->bytes, prog->threads);
+    return MS_OK;
+}
+
+/* Steps s - 1 and s at once, where their kernels can and it pays with these shapes. */
+static ms_code measure_pair(struct ms_maker *m, int s)
+{
+    const struct ms_pairing *pairing = ms_plan_pairing(m, s);
+    struct ms_plan *p = m->plan;
+    struct ms_step *st = &p->step[s], *first = st - 1;
+
+    if (!pairing || !is_settled(st) || !is_settled(first) || first->pairing)
+        return MS_OK;
+    size_t n = (size_t)(first->n_in + first->n_out);
+    struct ms_tensor **args =
+        ms_arena_array(&m->scratch, n + (size_t)(st->n_in + st->n_out), sizeof *args);
+    if (!args)
+        return ms_fail_oom(m->err, "plan", 0);
+    ms_plan_args(p, first, args);
+    ms_plan_args(p, st, args + n);
+    const struct ms_task a = task_of(first, args), b = task_of(st, args + n);
+    st->pair_units = pairing->units(&a, &b);
+    st->pair_scratch = st->pair_units ? pairing->scratch(&a, &b) : 0;
+    if (!st->pair_units || !has_workspace(m, st->pair_scratch))
+        return MS_OK;
+    st->pairing = pairing;
+    st->pair_chunks = ms_step_chunks(first->kernel, st->pair_units, first->flops + st->flops,
+                                     first->bytes + st->bytes, m->part->program->threads);
+    if (st->pair_scratch > p->scratch)
+        p->scratch = st->pair_scratch;
     return MS_OK;
 }
 
@@ -195,7 +241,9 @@ ms_code ms_plan_steps(struct ms_maker *m)
     for (int s = 0; s < m->plan->n_steps; s++)
         classify(m, &m->plan->step[s]);
     MS_TRY(fill_drops(m));
-    for (int s = 0; s < m->plan->n_steps; s++)
+    for (int s = 0; s < m->plan->n_steps; s++) {
         MS_TRY(measure(m, &m->plan->step[s]));
+        MS_TRY(measure_pair(m, s));
+    }
     return MS_OK;
 }

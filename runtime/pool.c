@@ -88,8 +88,8 @@ void ms_pool_notify(struct ms_pool *p)
     wake(p, 1);
 }
 
-/* Each guest computes in the place of a worker: one worker for each should sleep. Spinning, it would
- * take the core from those who compute. */
+/* Each guest computes in the place of a worker: one worker for each should sleep. Spinning, it
+ * would take the core from those who compute. */
 static bool crowded(struct ms_pool *p)
 {
     return atomic_load_explicit(&p->guests, memory_order_relaxed) >

@@ -274,6 +274,7 @@ static ms_code verdict(struct ms_run *r, struct ms_err *err)
                    why == MS_CANCELLED ? "the run was cancelled" : "the run's deadline has passed");
 }
 
+/* Pairs at once; a profile times steps one by one. */
 static void steps_in_order(struct ms_run *r)
 {
     struct ms_plan *p = r->plan;
@@ -281,7 +282,10 @@ static void steps_in_order(struct ms_run *r)
     for (int s = 0; s < p->n_steps; s++) {
         if (ms_run_stopped(r))
             return;
-        ms_run_step(r, &p->step[s], r->width, r->scratch);
+        if (s + 1 < p->n_steps && p->step[s + 1].pairing && !r->profile)
+            ms_run_pair(r, &p->step[++s], r->width, r->scratch);
+        else
+            ms_run_step(r, &p->step[s], r->width, r->scratch);
     }
 }
 

@@ -47,6 +47,8 @@ ms_code ms_plan_run(struct ms_plan *p, struct ms_tensor *const *in, struct ms_te
 /* Does one step (step.c), with up to width workers; scratch: plan->scratch bytes of this thread's
  * own. A failure is the run's (ms_run_fail). */
 void ms_run_step(struct ms_run *r, const struct ms_step *s, int width, void *scratch);
+/* Step s, which has a pairing, and the one before it at once. */
+void ms_run_pair(struct ms_run *r, const struct ms_step *s, int width, void *scratch);
 bool ms_run_stopped(struct ms_run *r);
 void ms_run_fail(struct ms_run *r, const struct ms_node *n, ms_code code, const char *text);
 /* A counted tensor booked on the run's budget and the engine's account. NULL: over one of them. */

@@ -13,9 +13,18 @@
 struct pieces {
     struct ms_spread spread; /* first */
     const struct ms_step *step;
-    const struct ms_task *task;
+    const struct ms_task *task, *before; /* before: of the first of a pair, or NULL */
     size_t units;
 };
+
+static void run_kernel(const struct ms_step *s, const struct ms_task *before,
+                       const struct ms_task *t)
+{
+    if (before)
+        s->pairing->run(before, t);
+    else
+        s->kernel->run(t);
+}
 
 static void piece(struct ms_spread *s, int i, void *scratch, size_t *memo)
 {
@@ -29,11 +38,11 @@ static void piece(struct ms_spread *s, int i, void *scratch, size_t *memo)
     t.scratch = scratch;
     t.memo = memo;
     if (t.first < t.last && !ms_task_stopped(&t))
-        p->step->kernel->run(&t);
+        run_kernel(p->step, p->before, &t);
 }
 
-static void launch(struct ms_run *r, const struct ms_step *s, struct ms_task *t, size_t units,
-                   int chunks, size_t scratch, int width)
+static void launch(struct ms_run *r, const struct ms_step *s, const struct ms_task *before,
+                   struct ms_task *t, size_t units, int chunks, size_t scratch, int width)
 {
     struct ms_engine *e = r->plan->part->program->engine;
 
@@ -42,7 +51,7 @@ static void launch(struct ms_run *r, const struct ms_step *s, struct ms_task *t,
     if (units == 0)
         return;
     if (chunks < 2 || width < 2 || !e) {
-        s->kernel->run(t);
+        run_kernel(s, before, t);
         return;
     }
     struct pieces p = {
@@ -53,6 +62,7 @@ static void launch(struct ms_run *r, const struct ms_step *s, struct ms_task *t,
                    .run = piece},
         .step = s,
         .task = t,
+        .before = before,
         .units = units,
     };
     ms_pool_spread(ms_engine_pool(e), &p.spread);
@@ -254,7 +264,7 @@ static void run_late(struct ms_run *r, const struct ms_step *s, struct ms_task *
     size_t units = ms_kernel_units(s->kernel, t);
     for (int i = 0; i < s->n_in; i++)
         bytes += t->in[i] ? t->in[i]->bytes : 0;
-    launch(r, s, t, units,
+    launch(r, s, NULL, t, units,
            s->by_kernel ? 1
                         : ms_step_chunks(s->kernel, units, (double)units, bytes,
                                          r->plan->part->program->threads),
@@ -306,24 +316,37 @@ static void note(struct ms_run *r, const struct ms_step *s, int64_t ns)
     p->steps[i].runs++;
 }
 
+static struct ms_task task_of(struct ms_run *r, const struct ms_step *s, void *scratch)
+{
+    return (struct ms_task){.node = s->node,
+                            .state = s->state,
+                            .in = r->args + s->args,
+                            .out = r->args + s->args + s->n_in,
+                            .n_in = s->n_in,
+                            .n_out = s->n_out,
+                            .scratch = scratch,
+                            .ctl = &r->ctl};
+}
+
 void ms_run_step(struct ms_run *r, const struct ms_step *s, int width, void *scratch)
 {
-    struct ms_task t = {.node = s->node,
-                        .state = s->state,
-                        .in = r->args + s->args,
-                        .out = r->args + s->args + s->n_in,
-                        .n_in = s->n_in,
-                        .n_out = s->n_out,
-                        .scratch = scratch,
-                        .ctl = &r->ctl};
+    struct ms_task t = task_of(r, s, scratch);
     int64_t start = r->profile ? ms_now() : 0;
 
     if (s->dynamic)
         run_late(r, s, &t, width);
     else
-        launch(r, s, &t, s->units, s->chunks, s->scratch, width);
+        launch(r, s, NULL, &t, s->units, s->chunks, s->scratch, width);
     if (s->n_drops)
         drop(r, s);
     if (r->profile)
         note(r, s, ms_now() - start);
+}
+
+void ms_run_pair(struct ms_run *r, const struct ms_step *s, int width, void *scratch)
+{
+    const struct ms_task first = task_of(r, s - 1, NULL);
+    struct ms_task t = task_of(r, s, scratch);
+
+    launch(r, s, &first, &t, s->pair_units, s->pair_chunks, s->pair_scratch, width);
 }

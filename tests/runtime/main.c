@@ -10,6 +10,7 @@ int main(void)
     SRunner *r;
 
     suite_add_tcase(s, model_tests());
+    suite_add_tcase(s, pair_tests());
     suite_add_tcase(s, plan_tests());
     suite_add_tcase(s, batch_tests());
     suite_add_tcase(s, registry_tests());

@@ -9,6 +9,7 @@ TCase *batch_tests(void);
 TCase *fault_tests(void);
 TCase *hostile_tests(void);
 TCase *model_tests(void);
+TCase *pair_tests(void);
 TCase *plan_tests(void);
 TCase *registry_tests(void);
 TCase *spare_tests(void);
