@@ -202,7 +202,7 @@ enum ms_trait {
 #define MS_BLOCKED_IN(i_) (2u << (i_))
 #define MS_BLOCKED_IN_MAX 30 /* operands it can speak of */
 
-#define MS_OP_MAX_IN 8 /* rows in .in; variadic inputs use the last row given */
+#define MS_OP_MAX_IN 9 /* rows in .in; variadic inputs use the last row given */
 
 struct ms_op {
     const char *name, *doc;

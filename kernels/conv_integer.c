@@ -41,8 +41,8 @@ static ms_code infer(struct ms_infer *c)
     return check_zeros(c, c->in[1].shape.rank < 1 ? -1 : c->in[1].shape.dim[0]);
 }
 
-static uint32_t dot(const struct ms_conv *c, const struct ms_task *t, size_t x, size_t w,
-                    int32_t zx, int32_t zw, const int64_t o[3])
+uint32_t ms_conv_integer_dot(const struct ms_conv *c, const struct ms_task *t, size_t x, size_t w,
+                             int32_t zx, int32_t zw, const int64_t o[3])
 {
     int64_t from[3], to[3], base[3];
     uint32_t sum = 0;
@@ -88,7 +88,7 @@ static void run(const struct ms_task *t)
         for (p[0] = 0; p[0] < c.w.out[0]; p[0]++)
             for (p[1] = 0; p[1] < c.w.out[1]; p[1]++)
                 for (p[2] = 0; p[2] < c.w.out[2]; p[2]++)
-                    *y++ = dot(&c, t, x, w, ms_quant_at(zx, 0), z, p);
+                    *y++ = ms_conv_integer_dot(&c, t, x, w, ms_quant_at(zx, 0), z, p);
     }
 }
 

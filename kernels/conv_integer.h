@@ -5,12 +5,29 @@
 
 #include "ir/op.h"
 
+struct ms_conv;
+/* One output, plainly: the products of a group's input channels from element x on with an output
+ * channel's weights from w on, less their zero points; o: its place. t: x and w first. */
+uint32_t ms_conv_integer_dot(const struct ms_conv *c, const struct ms_task *t, size_t x, size_t w,
+                             int32_t zx, int32_t zw, const int64_t o[3]);
 size_t ms_conv_integer_units(const struct ms_task *t);
 #define MS_FORM(s_)                                                                                \
     ms_code ms_conv_integer_prepare_##s_(const struct ms_prep *p, const void **state,              \
                                          struct ms_err *err);                                      \
     size_t ms_conv_integer_scratch_##s_(const struct ms_task *t);                                  \
     void ms_conv_integer_##s_(const struct ms_task *t);
+MS_FORM(vnni)
+MS_FORM(avx2)
+MS_FORM(plain)
+#undef MS_FORM
+
+/* The same for QLinearConv, whose results are bytes (qlinear.h). */
+size_t ms_qlinear_conv_units(const struct ms_task *t);
+#define MS_FORM(s_)                                                                                \
+    ms_code ms_qlinear_conv_prepare_##s_(const struct ms_prep *p, const void **state,              \
+                                         struct ms_err *err);                                      \
+    size_t ms_qlinear_conv_scratch_##s_(const struct ms_task *t);                                  \
+    void ms_qlinear_conv_##s_(const struct ms_task *t);
 MS_FORM(vnni)
 MS_FORM(avx2)
 MS_FORM(plain)

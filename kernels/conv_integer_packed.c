@@ -6,12 +6,15 @@
  * channels. Weights are packed at load when they and their zero points are constants. */
 #include "kernels/conv_integer.h"
 
+#include <immintrin.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "base/mem.h"
 #include "kernels/conv.h"
 #include "kernels/conv_patch.h"
 #include "kernels/gemm/gemm_int.h"
+#include "kernels/qlinear.h"
 #include "kernels/quant.h"
 
 enum { NR = MS_GEMM_NR, MB = MS_GEMM_MB };
@@ -67,15 +70,16 @@ static struct ms_int_rows pack_weights(const struct ms_int_form *f, void *to,
     return ms_int_pack_rows(f, to, (const uint8_t *)w->data + o * k, w->dtype, m, k, z, each);
 }
 
-static ms_code prepare(const struct ms_prep *p, const struct ms_int_form *f, const void **state,
-                       struct ms_err *err)
+/* wi, zi: which inputs the weights and their zero points are. */
+static ms_code prepare(const struct ms_prep *p, const struct ms_int_form *f, int wi, int zi,
+                       const void **state, struct ms_err *err)
 {
-    const struct ms_tensor *w = p->in[1].value;
-    const struct ms_tensor *zw = p->node->n_in > 3 ? p->in[3].value : NULL;
-    const struct ms_shape *s = &p->in[1].shape;
+    const struct ms_tensor *w = p->in[wi].value;
+    const struct ms_tensor *zw = p->node->n_in > zi ? p->in[zi].value : NULL;
+    const struct ms_shape *s = &p->in[wi].shape;
 
     *state = NULL;
-    if (!w || w->bytes == 0 || (p->node->n_in > 3 && ms_in(p->node, 3) && !zw))
+    if (!w || w->bytes == 0 || (ms_in(p->node, zi) && !zw))
         return MS_OK;
     const size_t oc = (size_t)s->dim[0], k = ms_shape_span(s, 1, s->rank);
     const size_t ocg = oc / (size_t)ms_attr_int(p->node, "group");
@@ -112,6 +116,29 @@ static void gather(const struct ms_patch *list, size_t n, const uint8_t *x, uint
         }
 }
 
+/* The same for strides of 1 and 2, a piece at a time; lanes outside are not read. */
+MS_TARGET_AVX512 static void gather_avx512(const struct ms_patch *list, size_t n, const uint8_t *x,
+                                           uint8_t *dst, const struct ms_conv *c, uint8_t zero)
+{
+    const __m128i edge = _mm_set1_epi8((char)zero);
+    const bool twice = c->w.s[2] == 2;
+
+    for (int64_t i = 0; i < c->icg; i++, x += c->in_px, dst += c->taps * NR)
+        for (const struct ms_patch *p = list; p < list + n; p++) {
+            const void *src = (const void *)((uintptr_t)x + (uintptr_t)p->src);
+            const __mmask16 lanes = (__mmask16)((1u << p->lanes) - 1);
+            __m128i v;
+            if (twice) { /* the mask has every second bit; low halves of 16-bit numbers are kept */
+                const __m256i pairs =
+                    _mm256_mask_loadu_epi8(_mm256_set1_epi8((char)zero), p->mask, src);
+                v = _mm256_cvtepi16_epi8(pairs);
+            } else {
+                v = _mm_mask_loadu_epi8(edge, (__mmask16)p->mask, src);
+            }
+            _mm_mask_storeu_epi8(dst + p->dst, lanes, v);
+        }
+}
+
 /* ---- a unit ---- */
 
 struct rooms {
@@ -129,8 +156,9 @@ static struct rooms rooms_of(const struct plan *p, void *scratch)
     return r;
 }
 
+/* q: results are bytes; NULL: the sums. */
 static void unit(const struct plan *p, const struct ms_int_form *f, const struct ms_task *t,
-                 size_t u)
+                 const struct ms_qlinear *q, size_t u)
 {
     const struct ms_tensor *x = t->in[0], *zw = t->n_in > 3 ? t->in[3] : NULL;
     const struct ms_conv *c = &p->c;
@@ -141,10 +169,12 @@ static void unit(const struct plan *p, const struct ms_int_form *f, const struct
     const int32_t zx = ms_quant_at(t->n_in > 2 ? t->in[2] : NULL, 0);
     const uint8_t *from =
         (const uint8_t *)x->data + (item * (size_t)c->ic + g * (size_t)c->icg) * (size_t)c->in_px;
-    int32_t *y = (int32_t *)c->y + (item * (size_t)c->oc + g * ocg) * out_px + px;
+    const size_t to = (item * (size_t)c->oc + g * ocg) * out_px + px;
+    int32_t sums[MB * NR];
 
     const size_t pieces = ms_patch_list(r.list, &c->w, (int64_t)px, (uint32_t)n, NR);
-    gather(r.list, pieces, from, r.patches, c, (uint8_t)zx);
+    (f == &ms_int_vnni && c->w.s[2] <= 2 ? gather_avx512 : gather)(r.list, pieces, from, r.patches,
+                                                                   c, (uint8_t)zx);
     const struct ms_int_panel panel =
         ms_int_pack_panel(f, r.panel, r.patches, x->dtype, p->k, n, NR);
     for (size_t b = 0; b < p->blocks && !ms_task_stopped(t); b++) {
@@ -155,25 +185,37 @@ static void unit(const struct plan *p, const struct ms_int_form *f, const struct
                                           (g * p->blocks + b) * ms_align64(p->rows_bytes),
                                       p->k)
                      : pack_weights(f, r.rows, t->in[1], zw, g * ocg + o, m, p->k);
-        ms_int_product(f, m, n, p->k, &rows, &panel, x->dtype, &zx, false, y + o * out_px, out_px);
+        ms_int_product(f, m, n, p->k, &rows, &panel, x->dtype, &zx, false,
+                       q ? sums : (int32_t *)c->y + to + o * out_px, q ? NR : out_px);
+        if (q)
+            ms_qlinear_put(q, sums, NR, m, n, g * ocg + o, px, (uint8_t *)c->y + to + o * out_px,
+                           out_px);
     }
 }
 
-static void run(const struct ms_task *t, const struct ms_int_form *f)
+static void run(const struct ms_task *t, const struct ms_int_form *f, const struct ms_qlinear *q)
 {
     struct plan p;
 
     if (!plan_of(&p, f, t))
         return;
     for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++)
-        unit(&p, f, t, u);
+        unit(&p, f, t, q, u);
 }
 
-#define FORM(s_)                                                                                   \
+size_t ms_qlinear_conv_units(const struct ms_task *t)
+{
+    struct ms_qlinear q;
+
+    ms_qlinear_of(&q, t, true, MS_ISA_ANY);
+    return ms_conv_integer_units(&q.t);
+}
+
+#define FORM(s_, isa_)                                                                             \
     ms_code ms_conv_integer_prepare_##s_(const struct ms_prep *p, const void **state,              \
                                          struct ms_err *err)                                       \
     {                                                                                              \
-        return prepare(p, &ms_int_##s_, state, err);                                               \
+        return prepare(p, &ms_int_##s_, 1, 3, state, err);                                         \
     }                                                                                              \
     size_t ms_conv_integer_scratch_##s_(const struct ms_task *t)                                   \
     {                                                                                              \
@@ -181,8 +223,25 @@ static void run(const struct ms_task *t, const struct ms_int_form *f)
     }                                                                                              \
     void ms_conv_integer_##s_(const struct ms_task *t)                                             \
     {                                                                                              \
-        run(t, &ms_int_##s_);                                                                      \
+        run(t, &ms_int_##s_, NULL);                                                                \
+    }                                                                                              \
+    ms_code ms_qlinear_conv_prepare_##s_(const struct ms_prep *p, const void **state,              \
+                                         struct ms_err *err)                                       \
+    {                                                                                              \
+        return prepare(p, &ms_int_##s_, MS_QL_W, MS_QL_WZ, state, err);                            \
+    }                                                                                              \
+    size_t ms_qlinear_conv_scratch_##s_(const struct ms_task *t)                                   \
+    {                                                                                              \
+        struct ms_qlinear q;                                                                       \
+        ms_qlinear_of(&q, t, true, isa_);                                                          \
+        return scratch(&q.t, &ms_int_##s_);                                                        \
+    }                                                                                              \
+    void ms_qlinear_conv_##s_(const struct ms_task *t)                                             \
+    {                                                                                              \
+        struct ms_qlinear q;                                                                       \
+        ms_qlinear_of(&q, t, true, isa_);                                                          \
+        run(&q.t, &ms_int_##s_, &q);                                                               \
     }
-FORM(vnni)
-FORM(avx2)
-FORM(plain)
+FORM(vnni, MS_ISA_AVX512)
+FORM(avx2, MS_ISA_AVX2)
+FORM(plain, MS_ISA_ANY)

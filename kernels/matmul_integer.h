@@ -17,4 +17,16 @@ MS_FORM(avx2)
 MS_FORM(plain)
 #undef MS_FORM
 
+/* The same for QLinearMatMul, whose results are bytes (qlinear.h). */
+size_t ms_qlinear_matmul_units(const struct ms_task *t);
+#define MS_FORM(s_)                                                                                \
+    ms_code ms_qlinear_matmul_prepare_##s_(const struct ms_prep *p, const void **state,            \
+                                           struct ms_err *err);                                    \
+    size_t ms_qlinear_matmul_scratch_##s_(const struct ms_task *t);                                \
+    void ms_qlinear_matmul_##s_(const struct ms_task *t);
+MS_FORM(vnni)
+MS_FORM(avx2)
+MS_FORM(plain)
+#undef MS_FORM
+
 #endif

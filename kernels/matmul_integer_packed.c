@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "kernels/gemm/gemm_int.h"
 #include "kernels/matmul.h"
+#include "kernels/qlinear.h"
 #include "kernels/quant.h"
 
 enum { NR = MS_GEMM_NR, MB = MS_GEMM_MB };
@@ -48,11 +49,12 @@ static size_t scratch(const struct ms_task *t, const struct ms_int_form *f)
 
 /* ---- at load ---- */
 
-static ms_code prepare(const struct ms_prep *p, const struct ms_int_form *f, const void **state,
-                       struct ms_err *err)
+/* bi: which input B is. */
+static ms_code prepare(const struct ms_prep *p, const struct ms_int_form *f, int bi,
+                       const void **state, struct ms_err *err)
 {
-    const struct ms_tensor *b = p->in[1].value;
-    const struct ms_shape *s = &p->in[1].shape;
+    const struct ms_tensor *b = p->in[bi].value;
+    const struct ms_shape *s = &p->in[bi].shape;
 
     *state = NULL;
     if (!b || s->rank < 2 || b->bytes == 0)
@@ -117,8 +119,10 @@ static struct place place_of(const struct job *j, size_t u)
     return j->packed ? (struct place){product, o, i} : (struct place){product, i, o};
 }
 
-static void run(const struct ms_task *t, const struct ms_int_form *f)
+/* q: results are bytes; NULL: the sums. */
+static void run(const struct ms_task *t, const struct ms_int_form *f, const struct ms_qlinear *q)
 {
+    int32_t sums[MB * NR];
     struct place at, last = {SIZE_MAX, 0, 0};
     struct ms_int_panel panel = {0};
     struct ms_int_rows rows = {0};
@@ -141,9 +145,20 @@ static void run(const struct ms_task *t, const struct ms_int_form *f)
             rows = ms_int_pack_rows(f, t->scratch, a, t->in[0]->dtype, m, j.mm.k, za, each);
         }
         const bool each = zeros(t, 3, c, n, zb);
+        const size_t to = (at.product * j.mm.m + i) * j.mm.n + c;
         ms_int_product(f, m, n, j.mm.k, &rows, &panel, t->in[1]->dtype, zb, each,
-                       (int32_t *)t->out[0]->data + (at.product * j.mm.m + i) * j.mm.n + c, j.mm.n);
+                       q ? sums : (int32_t *)t->out[0]->data + to, q ? NR : j.mm.n);
+        if (q)
+            ms_qlinear_put(q, sums, NR, m, n, i, c, (uint8_t *)t->out[0]->data + to, j.mm.n);
     }
+}
+
+size_t ms_qlinear_matmul_units(const struct ms_task *t)
+{
+    struct ms_qlinear q;
+
+    ms_qlinear_of(&q, t, false, MS_ISA_ANY);
+    return ms_matmul_integer_units(&q.t);
 }
 
 bool ms_matmul_integer_vnni_applicable(const struct ms_prep *p)
@@ -152,11 +167,11 @@ bool ms_matmul_integer_vnni_applicable(const struct ms_prep *p)
     return ms_cpu()->vnni;
 }
 
-#define FORM(s_)                                                                                   \
+#define FORM(s_, isa_)                                                                             \
     ms_code ms_matmul_integer_prepare_##s_(const struct ms_prep *p, const void **state,            \
                                            struct ms_err *err)                                     \
     {                                                                                              \
-        return prepare(p, &ms_int_##s_, state, err);                                               \
+        return prepare(p, &ms_int_##s_, 1, state, err);                                            \
     }                                                                                              \
     size_t ms_matmul_integer_scratch_##s_(const struct ms_task *t)                                 \
     {                                                                                              \
@@ -164,8 +179,25 @@ bool ms_matmul_integer_vnni_applicable(const struct ms_prep *p)
     }                                                                                              \
     void ms_matmul_integer_##s_(const struct ms_task *t)                                           \
     {                                                                                              \
-        run(t, &ms_int_##s_);                                                                      \
+        run(t, &ms_int_##s_, NULL);                                                                \
+    }                                                                                              \
+    ms_code ms_qlinear_matmul_prepare_##s_(const struct ms_prep *p, const void **state,            \
+                                           struct ms_err *err)                                     \
+    {                                                                                              \
+        return prepare(p, &ms_int_##s_, MS_QL_W, state, err);                                      \
+    }                                                                                              \
+    size_t ms_qlinear_matmul_scratch_##s_(const struct ms_task *t)                                 \
+    {                                                                                              \
+        struct ms_qlinear q;                                                                       \
+        ms_qlinear_of(&q, t, false, isa_);                                                         \
+        return scratch(&q.t, &ms_int_##s_);                                                        \
+    }                                                                                              \
+    void ms_qlinear_matmul_##s_(const struct ms_task *t)                                           \
+    {                                                                                              \
+        struct ms_qlinear q;                                                                       \
+        ms_qlinear_of(&q, t, false, isa_);                                                         \
+        run(&q.t, &ms_int_##s_, &q);                                                               \
     }
-FORM(vnni)
-FORM(avx2)
-FORM(plain)
+FORM(vnni, MS_ISA_AVX512)
+FORM(avx2, MS_ISA_AVX2)
+FORM(plain, MS_ISA_ANY)

@@ -146,6 +146,10 @@ def cases():
     yield Case("quantize", "QuantizeLinear", [image], [np.float32(0.02), np.uint8(128)])
     yield Case("dequantize", "DequantizeLinear", [ints(255, *IMAGE, dtype=np.uint8)], [np.float32(0.02), np.uint8(128)])
     yield Case("conv_integer", "ConvInteger", [ints(255, 1, 64, 56, 56, dtype=np.uint8)], [ints(100, 64, 64, 3, 3, dtype=np.int8), np.uint8(7)], pads=[1, 1, 1, 1])
+    yield Case("qlinear_conv", "QLinearConv", [ints(255, 1, 64, 56, 56, dtype=np.uint8)],
+               [np.float32(0.02), np.uint8(128), ints(100, 64, 64, 3, 3, dtype=np.int8), np.float32(0.01), np.int8(0), np.float32(9), np.uint8(128), ints(900, 64, dtype=np.int32)], pads=[1, 1, 1, 1])
+    yield Case("qlinear_matmul", "QLinearMatMul", [ints(255, 128, 768, dtype=np.uint8)],
+               [np.float32(0.02), np.uint8(128), ints(100, 768, 768, dtype=np.int8), np.float32(0.01), np.int8(0), np.float32(9), np.uint8(128)])
     yield Case("dynamic_quantize", "DynamicQuantizeLinear", [image], outputs=3)
     yield Case("matmul_integer", "MatMulInteger", [ints(255, 128, 768, dtype=np.uint8)], [ints(100, 768, 768, dtype=np.int8)])
 

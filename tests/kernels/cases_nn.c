@@ -593,6 +593,62 @@ static void gen_conv_integer(struct kt_case *c)
     set_window(c, 2, 2);
 }
 
+static struct ms_tensor *some_zero(struct kt_case *c, enum ms_dtype t, int64_t n)
+{
+    const struct ms_shape s = ms_shape_make(n);
+
+    return kt_flip(c) ? kt_scalar(t, 7) : kt_random(c, t, &s, -128, 255);
+}
+
+static struct ms_tensor *some_scale(struct kt_case *c, int64_t n)
+{
+    const struct ms_shape s = ms_shape_make(n);
+
+    return kt_flip(c) ? kt_scalar(MS_F32, 0.037) : kt_random(c, MS_F32, &s, 0.01, 0.2);
+}
+
+/* Scales and zero points of x (rows of them or one), w with its own, and the result. */
+static void quantised(struct kt_case *c, const struct ms_shape *x, const struct ms_shape *w,
+                      int64_t rows, int64_t columns, int batched)
+{
+    enum ms_dtype ta = kt_flip(c) ? MS_U8 : MS_I8, tb = kt_flip(c) ? MS_U8 : MS_I8;
+
+    kt_in(c, kt_random(c, ta, x, -128, 255), batched);
+    kt_in(c, some_scale(c, rows), KT_CONST);
+    kt_in(c, some_zero(c, ta, rows), KT_CONST);
+    kt_in(c, kt_random(c, tb, w, -128, 255), kt_flip(c) ? KT_CONST : KT_VALUE);
+    kt_in(c, some_scale(c, columns), KT_CONST);
+    kt_in(c, some_zero(c, tb, columns), KT_CONST);
+    kt_in(c, kt_scalar(MS_F32, kt_flip(c) ? 0.9 : 3.3), KT_CONST);
+    kt_in(c, kt_flip(c) ? kt_scalar(MS_U8, 131) : kt_scalar(MS_I8, -3), KT_CONST);
+}
+
+static void gen_qlinear_matmul(struct kt_case *c)
+{
+    struct ms_shape a, b;
+
+    matmul_shapes(c, &a, &b, false, false);
+    quantised(c, &a, &b, a.rank < 2 ? 1 : a.dim[a.rank - 2], b.rank < 2 ? 1 : b.dim[b.rank - 1],
+              KT_VALUE);
+}
+
+static void gen_qlinear_conv(struct kt_case *c)
+{
+    int64_t group = kt_int(c, 1, 3), ocg = kt_int(c, 0, 9) ? kt_int(c, 1, 7) : 66;
+    struct ms_shape x = kt_shape(c, 4, 3, 12), w = kt_shape(c, 4, 1, 3);
+
+    x.dim[0] = kt_int(c, 1, 3);
+    w.dim[0] = group * ocg;
+    w.dim[1] = kt_int(c, 1, 5);
+    x.dim[1] = group * w.dim[1];
+    quantised(c, &x, &w, 1, w.dim[0], KT_BATCHED);
+    if (kt_flip(c))
+        kt_in(c, kt_random(c, MS_I32, &(struct ms_shape){.rank = 1, .dim = {w.dim[0]}}, -900, 900),
+              KT_CONST);
+    ms_attr_set_int(c->node, "group", group);
+    set_window(c, 2, 2);
+}
+
 /* ---- benchmark cases: layers of ResNet-50, VGG, MobileNetV2, BERT ---- */
 
 static bool bench_conv(struct kt_case *c, int i)
@@ -783,6 +839,8 @@ KT_ROWS(rows) = {
     {.op = "MeanVarianceNormalization", .gen = gen_mvn, .rel = 2e-6, .abs = 2e-6},
     {.op = "Mish", .rel = 1e-6},
     {.op = "PRelu", .gen = gen_prelu},
+    {.op = "QLinearConv", .gen = gen_qlinear_conv},
+    {.op = "QLinearMatMul", .gen = gen_qlinear_matmul},
     {.op = "QuantizeLinear", .gen = gen_quantize},
     {.op = "RMSNormalization", .gen = gen_rms_norm, .rel = 2e-6},
     {.op = "RNN", .gen = gen_rnn, .rel = 4e-6, .abs = 4e-6},
