@@ -196,7 +196,8 @@ static void run(const struct ms_task *t)
     TILED(direct, isa_, s_, ms_conv_direct_applicable, .rate = 80),                                \
         TILED(winograd4, isa_, s_, ms_conv_winograd_applicable, .inexact = true, .rate = 240),     \
         TILED(winograd2, isa_, s_, ms_conv_winograd_applicable, .inexact = true, .rate = 240),     \
-        TILED(fft, isa_, s_, ms_conv_fft_applicable, .inexact = true, .rate = 240)
+        TILED(fft, isa_, s_, ms_conv_fft_applicable, .inexact = true, .rate = 240),                \
+        TILED(indirect, isa_, s_, ms_conv_indirect_applicable, .rate = 80)
 
 MS_OP(conv) = {
     .name = "Conv",

@@ -74,6 +74,9 @@ bool ms_conv_winograd_applicable(const struct ms_prep *p);
 /* conv_fft.c: windows of 7x7 to 11x11 at stride 1, by frequencies. */
 MS_CONV_TILED(fft);
 bool ms_conv_fft_applicable(const struct ms_prep *p);
+/* conv_indirect.c: any convolution of one group, through a table of pointers. */
+MS_CONV_TILED(indirect);
+bool ms_conv_indirect_applicable(const struct ms_prep *p);
 /* conv_depthwise_blocked.c */
 MS_CONV_KERNEL(dw_blocked);
 bool ms_conv_dw_blocked_applicable(const struct ms_prep *p);

@@ -77,4 +77,12 @@ struct ms_gemm {
 size_t ms_gemm_units(size_t m, size_t n);
 void ms_gemm_run(const struct ms_gemm *g, size_t first, size_t last);
 
+/* strassen.c: C[m x n] = A B, dense rows, on one thread. Bytes of packed B and of scratch; false on
+ * overflow or where a size is odd. For measurements: see there. */
+bool ms_gemm_strassen_bytes(size_t m, size_t n, size_t k, size_t *packed, size_t *scratch);
+/* scratch: of the same size. */
+void ms_gemm_strassen_pack(float *dst, const float *b, size_t k, size_t n, float *scratch);
+void ms_gemm_strassen(enum ms_isa isa, size_t m, size_t n, size_t k, const float *a,
+                      const float *packed, float *c, float *scratch);
+
 #endif

@@ -40,5 +40,5 @@ case "$name" in
     conv) make -C "$build" bench_conv >/dev/null && exec "$build/bench_conv" --json "$build/bench/conv.json" "$@" ;;
     gemm) make -C "$build" bench_gemm >/dev/null && exec "$build/bench_gemm" "$build/bench/gemm.json" "$@" ;;
     latency) exec ./latency.sh "$build" "$@" ;;
-    *) echo "./dev bench models [NAME...] [--threads 1,2] | load [NAME...] | roofline [NAME...] [--threads N] | throughput [NAME...] [--workers N] [--clients N] | ops [NAME...] | conv | gemm [--threads N] | latency" >&2; exit 2 ;;
+    *) echo "./dev bench models [NAME...] [--threads 1,2] | load [NAME...] | roofline [NAME...] [--threads N] | throughput [NAME...] [--workers N] [--clients N] | ops [NAME...] | conv | gemm [--threads N] [--huge N] | latency" >&2; exit 2 ;;
 esac

@@ -2,12 +2,14 @@
 /* gemm.c - rates of the packed product, beside the peak of fused multiply-adds measured just
  * before.
  *
- *     bench_gemm OUT.json [--seconds S] [--threads N]
+ *     bench_gemm OUT.json [--seconds S] [--threads N] [--huge N]
  *
  * warm: the same packed B again and again; cold: B from memory, out of a ring of copies larger than
  * the last cache, as in a model. Each figure is the fastest of all calls. With several threads the
  * units are cut into equal ranges; peak is that of one thread times their number. The last rows are
- * products of few rows, which the memory's bandwidth bounds: GB/s counts the bytes of B. */
+ * products of few rows, which the memory's bandwidth bounds: GB/s counts the bytes of B. --huge:
+ * squares up to N instead, plain and with one level of Strassen, and how far both are from sums in
+ * double. */
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -172,16 +174,73 @@ static void run(FILE *json, int threads, double seconds, bool first)
         pthread_join(member[i].thread, NULL);
 }
 
+/* ---- one level of Strassen ---- */
+
+/* Norm of the difference to sums in double over some rows, relative to theirs. */
+static double error_of(const float *a, const float *b, const float *c, size_t n)
+{
+    double error = 0, norm = 0;
+
+    for (size_t i = 0; i < n; i += n / 4)
+        for (size_t j = 0; j < n; j += 7) {
+            double want = 0;
+            for (size_t k = 0; k < n; k++)
+                want += (double)a[i * n + k] * (double)b[k * n + j];
+            error += (c[i * n + j] - want) * (c[i * n + j] - want);
+            norm += want * want;
+        }
+    return sqrt(error / norm);
+}
+
+static void compare_strassen(FILE *json, size_t n, bool first)
+{
+    const enum ms_isa isa = ms_cpu()->isa;
+    struct ms_gemm_tail none = {.none = true, .walk = true};
+    size_t plain_bytes = 0, bytes = 0, scratch = 0;
+    double ns[2] = {HUGE_VAL, HUGE_VAL}, error[2];
+    const double flops = 2.0 * (double)n * (double)n * (double)n;
+
+    if (!ms_gemm_packed_bytes(n, n, &plain_bytes) ||
+        !ms_gemm_strassen_bytes(n, n, n, &bytes, &scratch))
+        exit(1);
+    float *a = numbers(n * n), *b = numbers(n * n), *c = numbers(n * n);
+    float *plain = numbers(plain_bytes / 4), *seven = numbers(bytes / 4);
+    float *work = numbers(scratch / 4);
+    ms_gemm_pack(plain, b, n, n, n, 1);
+    ms_gemm_strassen_pack(seven, b, n, n, work);
+    struct ms_gemm g = {ms_gemm_panel(isa), n, n, n, n, 1, n, a, plain, c, &none, 0};
+    for (int i = 0; i < 6; i++) {
+        const int64_t start = ms_now();
+        if (i % 2)
+            ms_gemm_strassen(isa, n, n, n, a, seven, c, work);
+        else
+            ms_gemm_run(&g, 0, ms_gemm_units(n, n));
+        ns[i % 2] = fmin(ns[i % 2], (double)(ms_now() - start));
+        error[i % 2] = error_of(a, b, c, n);
+    }
+    printf("%4zu: plain %.1f GF/s, error %.1e; Strassen %.1f GF/s of the same sums, error %.1e\n",
+           n, flops / ns[0], error[0], flops / ns[1], error[1]);
+    fprintf(json, "%s\n {\"n\":%zu,\"plain\":%.1f,\"strassen\":%.1f,\"errors\":[%.3g,%.3g]}",
+            first ? "" : ",", n, flops / ns[0], flops / ns[1], error[0], error[1]);
+    float *all[] = {a, b, c, plain, seven, work};
+    const size_t size[] = {n * n * 4, n * n * 4, n * n * 4, plain_bytes, bytes, scratch};
+    for (int i = 0; i < 6; i++)
+        ms_aligned_free(all[i], size[i]);
+}
+
 int main(int argc, char **argv)
 {
     double seconds = 0.4;
     int threads = 0;
+    size_t huge = 0;
 
     for (int i = 2; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--seconds") == 0)
             seconds = atof(argv[i + 1]);
         else if (strcmp(argv[i], "--threads") == 0)
             threads = atoi(argv[i + 1]);
+        else if (strcmp(argv[i], "--huge") == 0)
+            huge = strtoull(argv[i + 1], NULL, 10);
     }
     if (argc < 2 || threads < 0 || threads > MAX_THREADS) {
         fprintf(stderr, "bench_gemm OUT.json [--seconds S] [--threads N]\n");
@@ -199,6 +258,12 @@ int main(int argc, char **argv)
     fprintf(json, "{\"cpu\":\"%s\",\"isa\":\"%s\",\"rows\":[", ms_cpu()->model,
             ms_isa_name(ms_cpu()->isa));
     printf("%s, %s, GF/s, fastest calls\n", ms_cpu()->model, ms_isa_name(ms_cpu()->isa));
+    for (size_t n = 2048; n <= huge; n += 1024)
+        compare_strassen(json, n, n == 2048);
+    if (huge) {
+        fprintf(json, "]}\n");
+        return fclose(json) == 0 ? 0 : 1;
+    }
     printf("   M    N    K thr     peak     warm          cold        GB/s    cold\n");
     if (threads != 2)
         run(json, threads ? threads : 1, seconds, true);

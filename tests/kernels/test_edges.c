@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
+#include "kernels/gemm/gemm.h"
 #include "tests/kernels/harness.h"
 
 /* One call: tensors of numbers in, the numbers of output 0 out. */
@@ -320,6 +322,42 @@ START_TEST(reorders)
 }
 END_TEST
 
+/* Seven products for eight: the norm of the error against sums in double. */
+START_TEST(strassen)
+{
+    enum { M = 70, N = 132, K = 94 };
+    static float a[M * K], b[K * N], c[M * N];
+    size_t packed = 0, scratch = 0;
+
+    ck_assert(!ms_gemm_strassen_bytes(M + 1, N, K, &packed, &scratch));
+    ck_assert(!ms_gemm_strassen_bytes(SIZE_MAX / 2 - 1, N, K, &packed, &scratch));
+    ck_assert(ms_gemm_strassen_bytes(M, N, K, &packed, &scratch));
+    for (size_t i = 0; i < M * K; i++)
+        a[i] = (float)(i * 7919 % 2003) / 1001 - 1;
+    for (size_t i = 0; i < K * N; i++)
+        b[i] = (float)(i * 104729 % 1999) / 999 - 1;
+    float *p = ms_aligned_alloc(packed), *s = ms_aligned_alloc(scratch);
+    ck_assert(p && s);
+    for (int isa = MS_ISA_ANY; isa <= (int)ms_cpu()->isa; isa++) {
+        double error = 0, norm = 0;
+        memset(c, 0xff, sizeof c);
+        ms_gemm_strassen_pack(p, b, K, N, s);
+        ms_gemm_strassen((enum ms_isa)isa, M, N, K, a, p, c, s);
+        for (size_t i = 0; i < M; i++)
+            for (size_t j = 0; j < N; j++) {
+                double want = 0;
+                for (size_t k = 0; k < K; k++)
+                    want += (double)a[i * K + k] * (double)b[k * N + j];
+                error += (c[i * N + j] - want) * (c[i * N + j] - want);
+                norm += want * want;
+            }
+        ck_assert_double_le(sqrt(error), 1e-6 * sqrt(norm));
+    }
+    ms_aligned_free(p, packed);
+    ms_aligned_free(s, scratch);
+}
+END_TEST
+
 /* A blocked operand of one element is a vector with a padding, not a number for all lanes. */
 START_TEST(one_element_in_blocks)
 {
@@ -385,6 +423,7 @@ int main(void)
     tcase_add_test(t, data_is_bounds_checked);
     tcase_add_test(t, slices_at_the_ends);
     tcase_add_test(t, one_element_in_blocks);
+    tcase_add_test(t, strassen);
     tcase_add_test(t, products_over_nothing);
     tcase_add_test(t, reorders);
     suite_add_tcase(s, t);
