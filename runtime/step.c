@@ -349,4 +349,6 @@ void ms_run_pair(struct ms_run *r, const struct ms_step *s, int width, void *scr
     struct ms_task t = task_of(r, s, scratch);
 
     launch(r, s, &first, &t, s->pair_units, s->pair_chunks, s->pair_scratch, width);
+    drop(r, s - 1);
+    drop(r, s);
 }
