@@ -176,7 +176,8 @@ const struct ms_cli_command ms_cmd_profile = {
     .text =
         "Shows the kernel that was chosen for each step on this host, its time, its share, the\n"
         "rate of its arithmetic and the bytes that it reads and writes. --tuning measure tries\n"
-        "each layer's algorithms while loading, as runtime.tuning of mindserved does.\n",
+        "each layer's algorithms while loading, as runtime.tuning of mindserved does.\n"
+        "Steps that a run does at once are timed one after the other.\n",
     .examples = "  msctl profile m.onnx --input x.npy\n"
                 "  msctl profile m.mindir --input x.npy --threads 1 -o json\n",
     .options = options,
