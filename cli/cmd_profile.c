@@ -260,7 +260,8 @@ const struct ms_cli_command ms_cmd_profile = {
         "as many threads, which is measured first, and the bytes that it reads and writes.\n"
         "Algorithms with fewer products than the operator's definition may exceed the peak.\n"
         "--tuning measure tries each layer's algorithms while loading, as runtime.tuning of\n"
-        "mindserved does; --numerics as its runtime.numerics.\n",
+        "mindserved does; --numerics as its runtime.numerics. Steps\n"
+        "that a run does at once are timed one after the other.\n",
     .examples = "  msctl profile m.onnx --input x.npy\n"
                 "  msctl profile m.mindir --input x.npy --threads 1 -o json\n",
     .options = options,
