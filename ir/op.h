@@ -137,8 +137,8 @@ struct ms_prep {
 };
 
 /* Two steps at once. Where a node's input 0 is made by a node whose kernel is `after` and read by
- * nobody else, `run` makes the outputs of both a band at a time, and what passes between them stays
- * in the worker's cache: `first`, the maker's task, has no memory for its output. The result is
+ * nobody else, `run` does both a band at a time: what passes between them stays in the worker's
+ * cache and is never written to the output of `first`, the maker's task. The node's own output is
  * that of the two kernels one after the other, to the bit. */
 struct ms_pairing {
     void (*after)(const struct ms_task *t); /* `run` of the maker's kernel */
