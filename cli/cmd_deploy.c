@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_deploy.c - bring a model file to the daemon and wait until it answers. */
 #include <string.h>
-#include <sys/resource.h>
 
+#include "base/background.h"
 #include "base/bytes.h"
 #include "cli/modelfile.h"
 #include "cli/progress.h"
@@ -137,7 +137,9 @@ static int run(struct ms_cli *c)
 {
     struct wish w = {.o = MINDSERVE_DEPLOY_INIT};
     struct ms_cli_modelfile m = {0};
+    struct ms_background *shy = NULL; /* a process that cannot be is as good */
     struct mindserve *ms = NULL;
+    struct ms_err err;
     int what, code = MS_EXIT_OK;
 
     while ((what = ms_cli_next(c)) != MS_CLI_END)
@@ -149,14 +151,16 @@ static int run(struct ms_cli *c)
         code = ms_cli_modelfile_read(c, w.config, &m);
         w.o.config = &m.config;
     }
-    /* Hashing and sending keep a processor busy, perhaps one of the machine that serves. Nice as it
-     * is, not required: what setpriority says does not matter. */
-    (void)setpriority(PRIO_PROCESS, 0, NICENESS);
+    /* Hashing and sending keep a processor busy, perhaps one of the machine that serves. */
+    if (ms_background_new(&shy, &err) == MS_OK)
+        (void)ms_background_enter(shy, NICENESS);
+    ms_background_begin(shy);
     if (code == MS_EXIT_OK)
         code = ms_cli_remote(c, &ms);
     if (code == MS_EXIT_OK)
         code = deploy(c, &w, ms);
     mindserve_close(ms);
+    ms_background_free(shy);
     ms_cli_modelfile_done(&m);
     return code;
 }

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +18,7 @@ struct ms_jobs {
     struct ms_job *first, **last;
     struct ms_job *later; /* by when */
     bool stop, busy;
+    struct ms_background *background;
     int niceness;
     int64_t tick_ns, next_tick;
     void (*tick)(void *arg);
@@ -84,11 +84,11 @@ static void *run(void *arg)
     struct ms_jobs *q = arg;
     bool stop = false;
 
-    /* Linux keeps niceness by thread; a failure only means that loading is not shy. */
     if (q->niceness)
-        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), q->niceness);
+        (void)ms_background_enter(q->background, q->niceness);
     while (!stop) {
         struct ms_job *j = take(q, &stop);
+        ms_background_begin(q->background);
         if (j)
             j->run(j);
         atomic_fetch_add_explicit(&q->beat, 1, memory_order_relaxed);
@@ -96,6 +96,7 @@ static void *run(void *arg)
             q->tick(q->arg);
             q->next_tick = ms_now() + q->tick_ns;
         }
+        ms_background_end(q->background);
     }
     return NULL;
 }
@@ -119,14 +120,16 @@ static int start(struct ms_jobs *q, const char *name)
     return rc;
 }
 
-ms_code ms_jobs_new(const char *name, int niceness, int64_t tick_ns, void (*tick)(void *arg),
-                    void *arg, struct ms_jobs **out, struct ms_err *err)
+ms_code ms_jobs_new(const char *name, struct ms_background *background, int niceness,
+                    int64_t tick_ns, void (*tick)(void *arg), void *arg, struct ms_jobs **out,
+                    struct ms_err *err)
 {
     struct ms_jobs *q = ms_calloc(1, sizeof *q);
 
     if (!q)
         return ms_fail_oom(err, name, sizeof *q);
     q->last = &q->first;
+    q->background = background;
     q->niceness = niceness;
     q->tick = tick;
     q->arg = arg;

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/background.h"
 #include "base/err.h"
 
 struct ms_job {
@@ -22,10 +23,12 @@ struct ms_job {
 
 struct ms_jobs;
 
-/* Starts the thread. niceness: 0 or more. tick (may be NULL) is called about every tick_ns between
- * jobs. */
-ms_code ms_jobs_new(const char *name, int niceness, int64_t tick_ns, void (*tick)(void *arg),
-                    void *arg, struct ms_jobs **out, struct ms_err *err) MS_WARN_UNUSED;
+/* Starts the thread, with niceness 1 to 19 in the background (base/background.h; NULL: only nice),
+ * with 0 like any other. tick (may be NULL) is called about every tick_ns between jobs. background
+ * outlives the queue. */
+ms_code ms_jobs_new(const char *name, struct ms_background *background, int niceness,
+                    int64_t tick_ns, void (*tick)(void *arg), void *arg, struct ms_jobs **out,
+                    struct ms_err *err) MS_WARN_UNUSED;
 /* Does what is queued, then ends the thread. Takes NULL. */
 void ms_jobs_free(struct ms_jobs *q);
 /* Waits until what is queued now has been done. Not from the thread itself. */

@@ -176,12 +176,18 @@ ms_code ms_manage_start(struct ms_store *st, struct ms_server *srv, const struct
     st->next_gc = ms_now() + st->opts.gc_interval;
     atomic_store(&st->config, config);
     atomic_store(&st->loading, 1);
-    ms_code code = ms_jobs_new("ms-loader", LOADER_NICENESS, 0, NULL, NULL, &st->loader, err);
+    ms_code code = ms_background_new(&st->background, err);
     if (code == MS_OK)
-        code = ms_jobs_new("ms-store", WRITER_NICENESS, TICK, tick, st, &st->writer, err);
+        code = ms_jobs_new("ms-loader", st->background, LOADER_NICENESS, 0, NULL, NULL, &st->loader,
+                           err);
+    if (code == MS_OK)
+        code = ms_jobs_new("ms-store", st->background, WRITER_NICENESS, TICK, tick, st, &st->writer,
+                           err);
     if (code != MS_OK) {
         ms_jobs_free(st->loader);
+        ms_background_free(st->background);
         st->loader = NULL;
+        st->background = NULL;
         ms_free(s);
         return code;
     }
@@ -211,7 +217,9 @@ void ms_manage_stop(struct ms_store *st)
     /* The loader's last jobs post to the writer, which therefore ends after it. */
     ms_jobs_free(st->loader);
     ms_jobs_free(st->writer);
+    ms_background_free(st->background);
     st->loader = st->writer = NULL;
+    st->background = NULL;
 }
 
 void ms_manage_config(struct ms_store *st, const struct ms_config *c)

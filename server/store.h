@@ -41,6 +41,7 @@ struct ms_store {
 
     /* with threads */
     struct ms_server *srv;
+    struct ms_background *background; /* what the two are */
     struct ms_jobs *writer, *loader;
     _Atomic(const struct ms_config *) config; /* any thread; outlives the store */
     struct ms_deploy *deploys;                /* under way */

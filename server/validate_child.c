@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/background.h"
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/map.h"
@@ -131,6 +132,7 @@ int ms_validate_child(void)
     struct ms_verdict v = {0};
 
     volunteer();
+    ms_background_leave();
     ms_arena_init(&a, JOB_ARENA);
     char *text = read_job(&a);
     if (!text || !parse(text, &a, &j))

@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_base.c - errors, heap, arena, buffers, escapes, maps, digests, histograms, files. */
+/* test_base.c - errors, heap, arena, buffers, escapes, maps, digests, threads, files. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/background.h"
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -366,6 +372,87 @@ START_TEST(mapping_stays_beneath)
 }
 END_TEST
 
+/* ---- threads in the background ---- */
+
+struct shy {
+    struct ms_background *b;
+    cpu_set_t cpu;
+    atomic_bool stop;
+    bool idle;
+    int64_t used; /* ns of processor time */
+};
+
+static void *works(void *arg)
+{
+    struct shy *s = arg;
+
+    ck_assert_int_eq(pthread_setaffinity_np(pthread_self(), sizeof s->cpu, &s->cpu), 0);
+    s->idle = ms_background_enter(s->b, 10);
+    ms_background_begin(s->b);
+    while (!atomic_load(&s->stop)) {
+    }
+    ms_background_end(s->b);
+    s->used = ms_cpu_time();
+    return NULL;
+}
+
+static void *hogs(void *arg)
+{
+    struct shy *s = arg;
+
+    ck_assert_int_eq(pthread_setaffinity_np(pthread_self(), sizeof s->cpu, &s->cpu), 0);
+    while (!atomic_load(&s->stop)) {
+    }
+    s->used = ms_cpu_time();
+    return NULL;
+}
+
+/* Beside a thread that never rests, on the same processor. */
+START_TEST(background_gives_way_and_does_not_starve)
+{
+    const struct timespec time = {1, 500000000};
+    struct shy shy = {0}, hog = {0};
+    pthread_t worker, other;
+    struct ms_err err;
+
+    CPU_SET(sched_getcpu(), &shy.cpu);
+    hog.cpu = shy.cpu;
+    ck_assert_int_eq(ms_background_new(&shy.b, &err), MS_OK);
+    ck_assert_int_eq(pthread_create(&other, NULL, hogs, &hog), 0);
+    ck_assert_int_eq(pthread_create(&worker, NULL, works, &shy), 0);
+    nanosleep(&time, NULL);
+    atomic_store(&shy.stop, true);
+    nanosleep(&time, NULL); /* it has to see that beside the other one, too */
+    atomic_store(&hog.stop, true);
+    pthread_join(worker, NULL);
+    pthread_join(other, NULL);
+    ms_background_free(shy.b);
+    if (!shy.idle)
+        printf("background: this process may not come back from SCHED_IDLE and is only nice\n");
+    ck_assert_int_gt(shy.used, 20 * MS_MS); /* three in a thousand would be 5 */
+    ck_assert_int_lt(shy.used, 1000 * MS_MS);
+}
+END_TEST
+
+/* What it begins with and ends with, in a process of its own. */
+START_TEST(background_is_left_again)
+{
+    struct ms_background *b;
+    struct ms_err err;
+
+    ck_assert(!ms_background_enter(NULL, 5));
+    ck_assert_int_eq(getpriority(PRIO_PROCESS, 0), 5);
+    ck_assert_int_eq(ms_background_new(&b, &err), MS_OK);
+    if (ms_background_enter(b, 10)) {
+        ck_assert_int_eq(sched_getscheduler(0), SCHED_IDLE);
+        ms_background_leave();
+    }
+    ck_assert_int_eq(sched_getscheduler(0), SCHED_OTHER);
+    ck_assert_int_eq(getpriority(PRIO_PROCESS, 0), 10);
+    ms_background_free(b);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("base");
@@ -390,6 +477,11 @@ int main(void)
     tcase_add_test(t, cpu_knows_itself);
     tcase_add_test(t, peaks);
     suite_add_tcase(s, t);
+    TCase *b = tcase_create("background");
+    tcase_add_test(b, background_gives_way_and_does_not_starve);
+    tcase_add_test(b, background_is_left_again);
+    tcase_set_timeout(b, 30);
+    suite_add_tcase(s, b);
     TCase *f = tcase_create("files");
     tcase_add_checked_fixture(f, make_dir, drop_dir);
     tcase_add_test(f, files);

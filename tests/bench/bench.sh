@@ -39,6 +39,7 @@ case "$name" in
     ops) venv; exec "$python" ops.py "$build/libmindserve.so" "$build/bench/ops.json" "$@" ;;
     conv) make -C "$build" bench_conv >/dev/null && exec "$build/bench_conv" --json "$build/bench/conv.json" "$@" ;;
     gemm) make -C "$build" bench_gemm >/dev/null && exec "$build/bench_gemm" "$build/bench/gemm.json" "$@" ;;
+    push) exec "$build/venv/bin/python" push.py "$build/bench/push.json" "$@" ;;
     latency) exec ./latency.sh "$build" "$@" ;;
-    *) echo "./dev bench models [NAME...] [--threads 1,2] | load [NAME...] | roofline [NAME...] [--threads N] | throughput [NAME...] [--workers N] [--clients N] | ops [NAME...] | conv | gemm [--threads N] [--huge N] | latency" >&2; exit 2 ;;
+    *) echo "./dev bench models [NAME...] [--threads 1,2] | load [NAME...] | roofline [NAME...] [--threads N] | throughput [NAME...] [--workers N] [--clients N] | ops [NAME...] | conv | gemm [--threads N] [--huge N] | push [MODEL] | latency" >&2; exit 2 ;;
 esac

@@ -30,7 +30,7 @@ static struct ms_jobs *jobs(void)
     struct ms_jobs *q;
     struct ms_err err;
 
-    ck_assert_int_eq(ms_jobs_new("test", 0, 0, NULL, NULL, &q, &err), MS_OK);
+    ck_assert_int_eq(ms_jobs_new("test", NULL, 0, 0, NULL, NULL, &q, &err), MS_OK);
     return q;
 }
 
