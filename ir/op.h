@@ -223,6 +223,10 @@ struct ms_op {
     /* Floating point operations of a call with these facts (all sizes known); NULL = output
      * elements. */
     double (*cost)(const struct ms_node *n, const struct ms_fact *in, const struct ms_fact *out);
+    /* Where inputs lie in output 0, which is they and nothing else: offset[i] in bytes. Layouts and
+     * shapes are set, data is missing. False: not as they are. NULL: never. */
+    bool (*slices)(const struct ms_node *n, const struct ms_tensor *const *in,
+                   const struct ms_tensor *out, size_t *offset);
     const struct ms_kernel *kernels; /* best first; the last one is the MS_ISA_ANY reference */
 };
 

@@ -87,6 +87,32 @@ static void blocks(const struct ms_task *t, const struct ms_blocked_fns *f)
 
 MS_BLOCKED_RUNS(blocks)
 
+/* Inputs follow each other in memory where all dims before the axis are 1; blocked ones where each
+ * begins with a block, too. */
+static bool slices(const struct ms_node *n, const struct ms_tensor *const *in,
+                   const struct ms_tensor *out, size_t *offset)
+{
+    const bool blocked_out = out->layout != MS_PLAIN;
+    int64_t channels = 0;
+    size_t at = 0;
+    int axis;
+
+    if (!ms_axis(ms_attr_int(n, "axis"), out->shape.rank, &axis) || (blocked_out && axis != 1) ||
+        out->dtype == MS_STRING)
+        return false;
+    for (int d = 0; d < axis; d++)
+        if (out->shape.dim[d] != 1)
+            return false;
+    for (int i = 0; i < n->n_in; i++) {
+        if (in[i]->layout != out->layout || (blocked_out && channels % (int64_t)out->layout != 0))
+            return false;
+        offset[i] = at;
+        at += in[i]->bytes; /* their sum cannot overflow when it is the output's */
+        channels += blocked_out ? in[i]->shape.dim[1] : 0;
+    }
+    return at == out->bytes;
+}
+
 static void join_contents(struct ms_infer *c)
 {
     int64_t all[MS_MAX_SYM_CONTENT], part[MS_MAX_SYM_CONTENT];
@@ -170,6 +196,7 @@ MS_OP(concat) = {
     .attrs = attrs,
     .infer = infer,
     .blocked = blocked,
+    .slices = slices,
     .kernels =
         (const struct ms_kernel[]){
             MS_BLOCKED_KERNELS("concat", ms_blocked_units, blocks, ),

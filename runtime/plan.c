@@ -5,9 +5,9 @@
  *    the way (by inference, or by the reference kernel), so that Shape -> Gather -> Concat ->
  *    Reshape leaves no step behind;
  * 2. walk back from the outputs: what nobody needs is left out;
- * 3. place values in memory (plan_place.c); 4. put steps in order with their costs and edges
- *    (plan_steps.c, plan_edges.c).
- * Bounded work: each node is seen once, and only tensors of at most EVAL_MAX bytes are computed. */
+ * 3. place values in memory (plan_place.c, plan_slices.c); 4. put steps in order with their costs
+ * and edges (plan_steps.c, plan_edges.c). Bounded work: each node is seen once, and only tensors of
+ * at most EVAL_MAX bytes are computed. */
 #include "runtime/plan.h"
 
 #include <limits.h>
@@ -229,6 +229,12 @@ static ms_code maker_init(struct ms_maker *m, struct ms_part *part, struct ms_er
     m->root = ms_arena_array(&m->scratch, values, sizeof *m->root);
     m->last = ms_arena_array(&m->scratch, values, sizeof *m->last);
     m->first = ms_arena_array(&m->scratch, values, sizeof *m->first);
+    m->top = ms_arena_array(&m->scratch, values, sizeof *m->top);
+    m->shift = ms_arena_array(&m->scratch, values, sizeof *m->shift);
+    m->next = ms_arena_array(&m->scratch, values, sizeof *m->next);
+    m->cells = ms_arena_array(&m->scratch, values, sizeof *m->cells);
+    m->met = ms_arena_array(&m->scratch, values, sizeof *m->met);
+    m->is_output = ms_arena_array(&m->scratch, values, sizeof *m->is_output);
     m->buffer = ms_arena_array(&m->scratch, values, sizeof *m->buffer);
     m->buffer_of = ms_arena_array(&m->scratch, values, sizeof *m->buffer_of);
     p->slot = ms_arena_array(&p->arena, values, sizeof *p->slot);
@@ -236,7 +242,8 @@ static ms_code maker_init(struct ms_maker *m, struct ms_part *part, struct ms_er
     p->out = ms_arena_array(&p->arena, (size_t)g->n_out, sizeof *p->out);
     p->own_bytes = ms_arena_array(&p->arena, (size_t)g->n_out, sizeof *p->own_bytes);
     if (!m->fact || !m->late || !m->read || !m->known || !m->root || !m->last || !m->first ||
-        !m->buffer || !m->buffer_of || !p->slot || !p->in_shape || !p->out || !p->own_bytes)
+        !m->top || !m->shift || !m->next || !m->cells || !m->met || !m->is_output || !m->buffer ||
+        !m->buffer_of || !p->slot || !p->in_shape || !p->out || !p->own_bytes)
         return ms_fail_oom(err, "plan", values * sizeof *m->fact);
     p->n_slots = g->n_values;
     p->n_in = g->n_in;

@@ -104,8 +104,8 @@ ms_code ms_plan_new(struct ms_part *p, const struct ms_shape *in, struct ms_plan
 struct ms_plan *ms_plan_ref(struct ms_plan *p);
 void ms_plan_unref(struct ms_plan *p);
 
-/* plan_place.c: where values lie. plan_steps.c: operands, costs, cuts. plan_edges.c: who waits for
- * whom. Used by plan.c alone. */
+/* plan_place.c, plan_slices.c: where values lie. plan_steps.c: operands, costs, cuts. plan_edges.c:
+ * who waits for whom. Used by plan.c alone. */
 struct ms_maker {
     struct ms_plan *plan;
     struct ms_part *part;
@@ -116,15 +116,25 @@ struct ms_maker {
     bool *late;           /* by value id: appears while running */
     bool *read;           /* by value id */
     bool *known;          /* by node id: evaluated, no step */
-    int *root;            /* by value id: whose memory it lies in */
+    int *root;            /* by value id: whose memory it lies in, all of it; roots are cells */
     int *last;            /* by value id, of roots: last step that touches it; INT_MAX: outputs */
     int *first;           /* by value id, of roots: step that makes it; -1 before all */
+    int *top;             /* by value id, of roots: the cell that it is a slice of, or itself */
+    size_t *shift;        /* by value id, of roots: bytes from where the top begins */
+    int *next;            /* by value id, of roots: the next cell of the same top; -1 */
+    int *cells;           /* by value id, of tops: how many there are */
+    const struct ms_value **met; /* by value id, of tops: the last output it was tried for */
+    bool *is_output;             /* by value id, of roots: a graph output is in it */
     struct ms_buffer *buffer;
     int *buffer_of; /* by value id, of roots; -1 */
     int n_buffers;
     struct ms_err *err;
 };
 ms_code ms_plan_place(struct ms_maker *m);
+int ms_plan_root(const struct ms_maker *m, int id);
+/* Leaves out steps whose inputs can be made as slices of their output. */
+void ms_plan_slices(struct ms_maker *m);
+bool ms_cells_overlap(const struct ms_maker *m, int a, int b);
 ms_code ms_plan_steps(struct ms_maker *m);
 ms_code ms_plan_edges(struct ms_maker *m);
 /* A static slot's tensor with its data missing, for units() and scratch(). */

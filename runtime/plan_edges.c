@@ -2,10 +2,11 @@
 /* plan_edges.c - which steps wait for which, for plans whose steps may run side by side.
  *
  * A reader waits for the maker of what it reads. A maker waits for everybody who touched the bytes
- * that it is going to write: in its own group (in place), or in buffers that held those addresses
- * of the slab before. For that each group keeps its touches since its last write (all earlier ones
- * are ordered before that write already), and a list of address ranges tells the group that held
- * each last. Plans with late tensors, and giant ones, run in order and have no edges. */
+ * that it is going to write: in its own cell (in place), in cells that overlap it (slices and what
+ * they are slices of), or in buffers that held those addresses of the slab before. For that each
+ * cell keeps its touches since its last write (all earlier ones are ordered before that write
+ * already), and a list of address ranges tells the cell that held each last. Plans with late
+ * tensors, and giant ones, run in order and have no edges. */
 #include <limits.h>
 #include <string.h>
 
@@ -45,48 +46,45 @@ struct touch {
 
 struct range {
     size_t from, to;
-    int group;
+    int cell;
 };
 
 struct finder {
     struct ms_maker *m;
     struct edges *e;
     int *maker_of; /* by value id */
-    int *head;     /* by group: touches since the last write; -1 */
+    int *head;     /* by cell: touches since the last write; -1 */
     struct touch *touch;
     int n_touches;
     struct range *range, *spare;
     int n_ranges;
 };
 
-static int group_of(const struct ms_maker *m, int id)
-{
-    while (m->root[id] != id)
-        id = m->root[id];
-    return id;
-}
-
 static bool in_memory(const struct ms_slot *s)
 {
     return s->where == MS_AT_SLAB || s->where == MS_AT_OUTPUT;
 }
 
-static void touch(struct finder *f, int group, int step)
+static void touch(struct finder *f, int cell, int step)
 {
-    f->touch[f->n_touches] = (struct touch){step, f->head[group]};
-    f->head[group] = f->n_touches++;
+    f->touch[f->n_touches] = (struct touch){step, f->head[cell]};
+    f->head[cell] = f->n_touches++;
 }
 
-static void wait_for_group(struct finder *f, int group, int step)
+/* For all who touched bytes of the cell. */
+static void wait_for_bytes(struct finder *f, int cell, int step)
 {
-    for (int t = f->head[group]; t >= 0; t = f->touch[t].next)
-        add_edge(f->e, f->touch[t].step, step);
+    const struct ms_maker *m = f->m;
+
+    for (int c = m->top[cell]; c >= 0; c = m->next[c])
+        for (int t = ms_cells_overlap(m, c, cell) ? f->head[c] : -1; t >= 0; t = f->touch[t].next)
+            add_edge(f->e, f->touch[t].step, step);
 }
 
-/* The group takes its addresses: its first writer waits for whoever was there before. */
-static void take_range(struct finder *f, int group, int step)
+/* The cell takes its addresses: its first writer waits for whoever was there before. */
+static void take_range(struct finder *f, int cell, int step)
 {
-    const struct ms_slot *s = &f->m->plan->slot[group];
+    const struct ms_slot *s = &f->m->plan->slot[cell];
     size_t from = s->offset, to = from + ms_align64(s->proto.bytes);
     int n = 0;
 
@@ -96,31 +94,43 @@ static void take_range(struct finder *f, int group, int step)
             f->spare[n++] = r;
             continue;
         }
-        wait_for_group(f, r.group, step);
+        wait_for_bytes(f, r.cell, step);
         if (r.from < from)
-            f->spare[n++] = (struct range){r.from, from, r.group};
+            f->spare[n++] = (struct range){r.from, from, r.cell};
         if (r.to > to)
-            f->spare[n++] = (struct range){to, r.to, r.group};
+            f->spare[n++] = (struct range){to, r.to, r.cell};
     }
-    f->spare[n++] = (struct range){from, to, group};
+    f->spare[n++] = (struct range){from, to, cell};
     struct range *t = f->range;
     f->range = f->spare;
     f->spare = t;
     f->n_ranges = n;
 }
 
-static void write_group(struct finder *f, int id, int step)
+static void read_value(struct finder *f, int id, int step)
+{
+    const struct ms_maker *m = f->m;
+    int cell = ms_plan_root(m, id);
+
+    for (int c = m->top[cell]; c >= 0; c = m->next[c])
+        if (ms_cells_overlap(m, c, cell))
+            add_edge(f->e, f->maker_of[c], step);
+    touch(f, cell, step);
+}
+
+static void write_value(struct finder *f, int id, int step)
 {
     const struct ms_plan *p = f->m->plan;
-    int group = group_of(f->m, id);
+    int cell = ms_plan_root(f->m, id);
 
-    if (!in_memory(&p->slot[id]))
-        return;
-    if (f->m->first[group] == step && p->slot[id].where == MS_AT_SLAB)
-        take_range(f, group, step);
-    wait_for_group(f, group, step);
-    f->head[group] = -1;
-    touch(f, group, step);
+    if (in_memory(&p->slot[id])) {
+        if (f->m->first[cell] == step && p->slot[id].where == MS_AT_SLAB)
+            take_range(f, cell, step);
+        wait_for_bytes(f, cell, step);
+        f->head[cell] = -1;
+        touch(f, cell, step);
+    }
+    f->maker_of[cell] = step; /* in place: the latest writer */
 }
 
 static void visit(struct finder *f, int s)
@@ -129,18 +139,12 @@ static void visit(struct finder *f, int s)
     const struct ms_step *st = &p->step[s];
     const int *id = p->operand + st->args;
 
-    for (int i = 0; i < st->n_in; i++) {
-        if (id[i] < 0 || !in_memory(&p->slot[id[i]]))
-            continue;
-        int group = group_of(f->m, id[i]);
-        add_edge(f->e, f->maker_of[group_of(f->m, id[i])], s);
-        touch(f, group, s);
-    }
+    for (int i = 0; i < st->n_in; i++)
+        if (id[i] >= 0 && in_memory(&p->slot[id[i]]))
+            read_value(f, id[i], s);
     for (int i = st->n_in; i < st->n_in + st->n_out; i++)
-        if (id[i] >= 0) {
-            write_group(f, id[i], s);
-            f->maker_of[group_of(f->m, id[i])] = s; /* in place: the latest writer */
-        }
+        if (id[i] >= 0)
+            write_value(f, id[i], s);
 }
 
 static bool finder_init(struct finder *f, struct ms_maker *m, struct edges *e)

@@ -8,7 +8,7 @@
 
 #include "runtime/program.h"
 
-static int root_of(struct ms_maker *m, int id)
+int ms_plan_root(const struct ms_maker *m, int id)
 {
     while (m->root[id] != id) {
         m->root[id] = m->root[m->root[id]];
@@ -100,7 +100,7 @@ static ms_code join_view(struct ms_maker *m, const struct ms_node *n)
     out->where = in->where;
     out->index = in->index;
     out->proto.data = in->proto.data;
-    m->root[n->out[0]->id] = root_of(m, n->in[0].value->id);
+    m->root[n->out[0]->id] = ms_plan_root(m, n->in[0].value->id);
     return MS_OK;
 }
 
@@ -142,11 +142,11 @@ static void lengthen_lives(struct ms_maker *m, int s)
     for (int i = 0; i < first->n_in; i++) {
         if (!first->in[i].value)
             continue;
-        int r = root_of(m, first->in[i].value->id);
+        int r = ms_plan_root(m, first->in[i].value->id);
         m->last[r] = m->last[r] < s ? s : m->last[r];
     }
     for (int i = 0; i < n->n_out; i++)
-        m->first[root_of(m, n->out[i]->id)] = s - 1;
+        m->first[ms_plan_root(m, n->out[i]->id)] = s - 1;
 }
 
 static void find_lives(struct ms_maker *m)
@@ -157,9 +157,9 @@ static void find_lives(struct ms_maker *m)
         const struct ms_node *n = p->step[s].node;
         for (int i = 0; i < n->n_in; i++)
             if (n->in[i].value)
-                m->last[root_of(m, n->in[i].value->id)] = s;
+                m->last[ms_plan_root(m, n->in[i].value->id)] = s;
         for (int i = 0; i < n->n_out; i++) {
-            int r = root_of(m, n->out[i]->id);
+            int r = ms_plan_root(m, n->out[i]->id);
             m->first[r] = s;
             if (m->last[r] < s)
                 m->last[r] = s;
@@ -169,11 +169,28 @@ static void find_lives(struct ms_maker *m)
         if (ms_plan_pairing(m, s))
             lengthen_lives(m, s);
     for (int i = 0; i < m->g->n_out; i++)
-        m->last[root_of(m, m->g->out[i]->id)] = INT_MAX;
+        m->last[ms_plan_root(m, m->g->out[i]->id)] = INT_MAX;
+}
+
+/* Does anybody but x itself read bytes of its cell at step s or later? */
+static bool read_by_others(const struct ms_maker *m, const struct ms_node *n, int s)
+{
+    const struct ms_value *x = ms_in(n, 0);
+    int cell = ms_plan_root(m, x->id);
+
+    for (int i = 1; i < n->n_in; i++) { /* the same bytes under another shape would be torn */
+        const struct ms_value *o = n->in[i].value;
+        if (o && o != x && ms_cells_overlap(m, ms_plan_root(m, o->id), cell))
+            return true;
+    }
+    for (int c = m->top[cell]; c >= 0; c = m->next[c])
+        if (m->last[c] > s && ms_cells_overlap(m, c, cell))
+            return true;
+    return m->last[cell] != s;
 }
 
 /* May step s write its output 0 over its input 0? */
-static bool fits_in_place(struct ms_maker *m, const struct ms_node *n, int s)
+static bool fits_in_place(const struct ms_maker *m, const struct ms_node *n, int s)
 {
     const struct ms_value *x = ms_in(n, 0), *y = n->out[0];
     const struct ms_slot *a, *b = &m->plan->slot[y->id];
@@ -184,15 +201,28 @@ static bool fits_in_place(struct ms_maker *m, const struct ms_node *n, int s)
     if (a->where != MS_AT_SLAB || b->where != MS_AT_SLAB || a->proto.dtype != b->proto.dtype ||
         a->proto.layout != b->proto.layout || !ms_shape_eq(&a->proto.shape, &b->proto.shape))
         return false;
-    int r = root_of(m, x->id);
-    if (m->last[r] != s)
-        return false;
-    for (int i = 1; i < n->n_in; i++) { /* the same bytes under another shape would be torn */
-        const struct ms_value *o = n->in[i].value;
-        if (o && o != x && root_of(m, o->id) == r)
-            return false;
+    return !read_by_others(m, n, s);
+}
+
+static bool is_shared(const struct ms_maker *m, int cell)
+{
+    return m->cells[m->top[cell]] > 1;
+}
+
+/* One cell for both: where the one lies that has its place among slices. Until y is written, nobody
+ * misses the bytes of its slice. */
+static void share(struct ms_maker *m, int x, int y)
+{
+    if (!is_shared(m, y)) {
+        if (m->is_output[y] && is_shared(m, x))
+            return;
+        m->root[y] = x;
+        m->last[x] = m->last[y];
+        m->is_output[x] = m->is_output[y];
+    } else if (!is_shared(m, x)) {
+        m->root[x] = y;
+        m->first[y] = m->first[x];
     }
-    return true;
 }
 
 static void share_in_place(struct ms_maker *m)
@@ -201,11 +231,8 @@ static void share_in_place(struct ms_maker *m)
 
     for (int s = 0; s < p->n_steps; s++) {
         const struct ms_node *n = p->step[s].node;
-        if (!fits_in_place(m, n, s))
-            continue;
-        int from = root_of(m, n->out[0]->id), to = root_of(m, n->in[0].value->id);
-        m->root[from] = to;
-        m->last[to] = m->last[from];
+        if (fits_in_place(m, n, s))
+            share(m, ms_plan_root(m, n->in[0].value->id), ms_plan_root(m, n->out[0]->id));
     }
 }
 
@@ -215,7 +242,7 @@ static void give_outputs(struct ms_maker *m)
     struct ms_plan *p = m->plan;
 
     for (int i = 0; i < m->g->n_out; i++) {
-        int id = m->g->out[i]->id, r = root_of(m, id);
+        int id = m->g->out[i]->id, r = ms_plan_root(m, id);
         struct ms_slot *root = &p->slot[r], *s = &p->slot[id];
         p->out[i] = (struct ms_plan_out){.slot = id, .own = -1};
         if (s->where != MS_AT_SLAB && s->where != MS_AT_OUTPUT)
@@ -236,16 +263,26 @@ static bool has_memory(const struct ms_slot *s)
     return s->where == MS_AT_SLAB || s->where == MS_AT_OUTPUT;
 }
 
-/* Buffers of the slab for groups whose root a step makes. */
+/* Buffers of the slab for tops that steps write into. */
 static void add_buffer(struct ms_maker *m, int id)
 {
     struct ms_slot *s = &m->plan->slot[id];
+    struct ms_buffer b = {.bytes = s->proto.bytes, .first = INT_MAX, .last = -1};
 
-    if (s->where != MS_AT_SLAB || m->root[id] != id || m->first[id] < 0)
+    if (s->where != MS_AT_SLAB || m->root[id] != id || m->top[id] != id)
+        return;
+    for (int c = id; c >= 0; c = m->next[c]) {
+        if (m->root[c] != c)
+            continue;
+        if (m->first[c] >= 0 && m->first[c] < b.first)
+            b.first = m->first[c];
+        if (m->last[c] > b.last)
+            b.last = m->last[c];
+    }
+    if (b.first == INT_MAX)
         return;
     m->buffer_of[id] = m->n_buffers;
-    m->buffer[m->n_buffers++] =
-        (struct ms_buffer){.bytes = s->proto.bytes, .first = m->first[id], .last = m->last[id]};
+    m->buffer[m->n_buffers++] = b;
 }
 
 static ms_code place_buffers(struct ms_maker *m)
@@ -260,11 +297,12 @@ static ms_code place_buffers(struct ms_maker *m)
         struct ms_slot *s = &p->slot[id];
         if (!has_memory(s))
             continue;
-        int r = root_of(m, id);
+        int r = ms_plan_root(m, id);
         s->where = p->slot[r].where;
         s->index = p->slot[r].index;
+        int b = m->buffer_of[m->top[r]];
         if (s->where == MS_AT_SLAB)
-            s->offset = m->buffer_of[r] >= 0 ? m->buffer[m->buffer_of[r]].offset : 0;
+            s->offset = b >= 0 ? m->buffer[b].offset + m->shift[r] : 0;
     }
     return MS_OK;
 }
@@ -273,6 +311,7 @@ ms_code ms_plan_place(struct ms_maker *m)
 {
     MS_TRY(settle(m));
     MS_TRY(join_views(m));
+    ms_plan_slices(m);
     find_lives(m);
     share_in_place(m);
     give_outputs(m);

@@ -252,6 +252,143 @@ START_TEST(branches_give_the_same_bits)
 }
 END_TEST
 
+/* ---- slices ---- */
+
+enum { CHANNELS_MAX = 300, ROW = 800 };
+
+/* A step that joins some of the last values, which may be joined already, and the same twice. */
+static int put_concat(struct ms_buf *b, uint64_t *seed, int i, const int *channels)
+{
+    int n = 1 + (int)(rnd(seed) % 4), from = i > 5 ? i - 5 : 0, sum = 0;
+
+    ms_buf_printf(b, "  %%v%d = Concat(", i);
+    for (int k = 0; k < n; k++) {
+        int a = from + (int)(rnd(seed) % (uint64_t)(i - from));
+        if (sum + channels[a] > CHANNELS_MAX && k > 0)
+            break;
+        ms_buf_printf(b, k ? ", %%v%d" : "%%v%d", a);
+        sum += channels[a];
+    }
+    ms_buf_puts(b, ") {axis=1}\n");
+    return sum;
+}
+
+/* Random steps in place, joined, and read again. */
+static char *random_joins(uint64_t seed, int steps)
+{
+    static const char *const one[] = {"Neg", "Abs", "Tanh", "Sin", "Relu"};
+    static const char *const two[] = {"Add", "Sub", "Mul", "Max"};
+    int channels[64] = {4};
+    struct ms_buf b;
+
+    ms_buf_init(&b, 1 << 20);
+    ms_buf_printf(&b, "graph \"r\" (%%v0: f32[N,4,%d]) {\n", ROW);
+    for (int i = 1; i <= steps; i++) {
+        int from = i > 7 ? i - 7 : 0;
+        int a = from + (int)(rnd(&seed) % (uint64_t)(i - from)), c = i - 1;
+        channels[i] = channels[a];
+        while (c > from && channels[c] != channels[a])
+            c--;
+        if (rnd(&seed) % 3 == 0)
+            channels[i] = put_concat(&b, &seed, i, channels);
+        else if (rnd(&seed) % 3 == 0 && channels[c] == channels[a])
+            ms_buf_printf(&b, "  %%v%d = %s(%%v%d, %%v%d)\n", i, two[rnd(&seed) % 4], a, c);
+        else
+            ms_buf_printf(&b, "  %%v%d = %s(%%v%d)\n", i, one[rnd(&seed) % 5], a);
+    }
+    ms_buf_printf(&b, "  return %%v%d, %%v%d, %%v%d\n}\n", steps, steps - 1, steps - 3);
+    return ms_buf_take(&b, &(size_t){0});
+}
+
+static int joins_of(struct ms_model *m, struct ms_tensor *x)
+{
+    struct ms_plan *plan;
+    struct ms_err err = {0};
+    int n = 0;
+
+    ck_assert_msg(ms_part_plan(&m->program.parts[0], &x, &plan, &err) == MS_OK, "%s", err.text);
+    for (int s = 0; s < plan->n_steps; s++)
+        n += strcmp(plan->step[s].node->op->name, "Concat") == 0;
+    ms_plan_unref(plan);
+    return n;
+}
+
+/* Row `row` of three outputs of a run for two rows against the outputs for that row alone. */
+static void same_row(struct ms_tensor **both, struct ms_tensor **alone, size_t row)
+{
+    for (int i = 0; i < 3; i++) {
+        ck_assert_uint_eq(both[i]->bytes, 2 * alone[i]->bytes);
+        ck_assert_mem_eq((char *)both[i]->data + row * alone[i]->bytes, alone[i]->data,
+                         alone[i]->bytes);
+        ms_tensor_unref(alone[i]);
+    }
+}
+
+/* With two rows every Concat copies, with one few do. */
+START_TEST(slices_give_the_same_bits)
+{
+    struct ms_engine *e = must_engine(4);
+    int copied = 0, left = 0, branchy = 0;
+
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        char *text = random_joins(seed, 12 + (int)(seed % 30));
+        struct ms_model *m = must_load(e, text);
+        struct ms_tensor *x = random_of(seed, 2, 4, ROW), *y[3], *z[3];
+        ck_assert_int_eq(ms_model_run(m, &x, y, 1, MS_NEVER, NULL, NULL, NULL), MS_OK);
+        copied += joins_of(m, x);
+        for (int k = 0; k < 6; k++) {
+            struct ms_tensor *row = f32_of((float *)x->data + k % 2 * 4 * ROW, 1, 4, ROW);
+            left += k == 0 ? joins_of(m, row) : 0;
+            ck_assert_int_eq(ms_model_run(m, &row, z, 1 + k / 2, MS_NEVER, NULL, NULL, NULL),
+                             MS_OK);
+            branchy += m->program.parts[0].plans->branches;
+            same_row(y, z, (size_t)(k % 2));
+            ms_tensor_unref(row);
+        }
+        for (int i = 0; i < 3; i++)
+            ms_tensor_unref(y[i]);
+        ms_tensor_unref(x);
+        ms_model_unref(m);
+        ms_free(text);
+    }
+    ck_assert_int_lt(left, copied * 2 / 3);
+    ck_assert_int_gt(branchy, 300);
+    ms_engine_free(e);
+}
+END_TEST
+
+/* What comes before is seen by all that follows: one buffer, and no copy. */
+START_TEST(slices_nest)
+{
+    struct ms_engine *e = must_engine(1);
+    struct ms_model *m = must_load(e, "graph \"g\" (%x: f32[N,16,4]) {\n"
+                                      "  %a = Abs(%x)\n"
+                                      "  %b = Neg(%a)\n"
+                                      "  %ab = Concat(%a, %b) {axis=1}\n"
+                                      "  %c = ReduceSum(%ab) {keepdims=1}\n"
+                                      "  %d = Mul(%a, %c)\n"
+                                      "  %abd = Concat(%a, %b, %d) {axis=1}\n"
+                                      "  %e = Exp(%d)\n"
+                                      "  %all = Concat(%abd, %e) {axis=1}\n"
+                                      "  %y = Neg(%all)\n"
+                                      "  return %y\n"
+                                      "}\n");
+    struct ms_tensor *one = random_of(3, 1, 16, 4), *two = random_of(3, 2, 16, 4);
+    struct ms_tensor *y = run1(m, one, 1);
+
+    ck_assert_int_eq(joins_of(m, two), 3);
+    ck_assert_int_eq(joins_of(m, one), 0);
+    ck_assert_uint_eq(m->program.parts[0].plans->slab, 4 * 256 + 64); /* all of it, the sum */
+    for (int i = 0; i < 64; i++)
+        ck_assert_float_eq(((float *)y->data)[i], -fabsf(((float *)one->data)[i]));
+    ms_tensor_unref(one);
+    ms_tensor_unref(two);
+    ms_tensor_unref(y);
+    ms_model_unref(m);
+    ms_engine_free(e);
+}
+END_TEST
+
 /* An operator whose pieces wait for company: how many threads were in it at once, over all nodes,
  * and how many nodes saw two. */
 static struct {
@@ -516,6 +653,8 @@ TCase *plan_tests(void)
     tcase_add_test(c, plans_are_lean);
     tcase_add_test(c, odd_outputs);
     tcase_add_test(c, branches_give_the_same_bits);
+    tcase_add_test(c, slices_give_the_same_bits);
+    tcase_add_test(c, slices_nest);
     tcase_add_test(c, wide_steps_get_every_worker);
     tcase_add_test(c, shapes_that_data_decides);
     tcase_add_test(c, if_and_loop);
