@@ -107,18 +107,6 @@ size_t ms_conv_dw_blocked_scratch(const struct ms_task *t)
                : SIZE_MAX;
 }
 
-/* Outputs [from, end) have the whole window inside [0, in). */
-static void interior(const struct ms_window *w, size_t *from, size_t *end)
-{
-    int64_t reach = (w->k[2] - 1) * w->d[2], last = w->in[2] - 1 - reach + w->pb[2];
-    int64_t f = (w->pb[2] + w->s[2] - 1) / w->s[2], e = last < 0 ? 0 : last / w->s[2] + 1;
-
-    e = e > w->out[2] ? w->out[2] : e;
-    f = f > w->out[2] ? w->out[2] : f;
-    *from = (size_t)f;
-    *end = (size_t)(e < f ? f : e);
-}
-
 /* Channels beyond the last, when the activation does not leave them zero. */
 static void clean(float *y, size_t n, size_t vl, size_t have)
 {
@@ -142,8 +130,10 @@ struct dw {
 static void open_call(struct dw *d, const struct ms_task *t, enum ms_isa isa)
 {
     const struct ms_window *w = &d->c.w;
+    int64_t from, end;
 
     ms_conv_of(&d->c, t);
+    ms_window_inside(w, 2, &from, &end);
     d->act = ms_act_of_node(t->node, isa);
     d->s = t->state;
     d->isa = isa;
@@ -153,6 +143,8 @@ static void open_call(struct dw *d, const struct ms_task *t, enum ms_isa isa)
     d->r = (struct dw_row){.x = d->rows,
                            .n = (size_t)w->out[2],
                            .width = (size_t)w->in[2],
+                           .from = (size_t)from,
+                           .end = (size_t)end,
                            .kh = (size_t)w->k[1],
                            .kw = (size_t)w->k[2],
                            .s = (size_t)w->s[2],
@@ -160,7 +152,6 @@ static void open_call(struct dw *d, const struct ms_task *t, enum ms_isa isa)
                            .pad = (size_t)w->pb[2],
                            .lo = d->act.lo,
                            .hi = d->act.hi};
-    interior(w, &d->r.from, &d->r.end);
 }
 
 /* Unit u: one output row of a block. x: where row 0 of the block would be. */
