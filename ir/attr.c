@@ -5,10 +5,11 @@
 #include "ir/graph.h"
 #include "ir/op.h"
 
+/* Kernels ask in every call: most names differ in their first letter. */
 const struct ms_attr *ms_attr_get(const struct ms_node *n, const char *name)
 {
     for (int i = 0; i < n->n_attrs; i++)
-        if (strcmp(n->attrs[i].name, name) == 0)
+        if (n->attrs[i].name[0] == name[0] && strcmp(n->attrs[i].name, name) == 0)
             return &n->attrs[i];
     return NULL;
 }

@@ -58,7 +58,7 @@ const struct ms_op *ms_op_at(size_t i)
 const struct ms_attr_spec *ms_op_attr(const struct ms_op *op, const char *name)
 {
     for (const struct ms_attr_spec *s = op->attrs; s && s->name; s++)
-        if (strcmp(s->name, name) == 0)
+        if (s->name[0] == name[0] && strcmp(s->name, name) == 0)
             return s;
     return NULL;
 }

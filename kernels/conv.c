@@ -3,6 +3,8 @@
  *
  *     y[n, o, p] = act(bias[o] + sum_k w[o, k] x[n, k at window p] + residual[n, o, p])
  *
+ * With `shuffle`, x is read as if a ChannelShuffle stood before it.
+ *
  * The record, its rules and the reference; the fast algorithms are in conv_*.c. All of them add the
  * products of one output in the same order (channel, then tap), so they agree to the bit within an
  * instruction set, whatever the batch and the split. */
@@ -17,6 +19,12 @@ static const struct ms_attr_spec attrs[] = {
      .min = 1,
      .max = 1 << 24,
      .doc = "channels are split into so many independent groups"},
+    {.name = "shuffle",
+     .type = MS_ATTR_INT,
+     .i = 1,
+     .min = 1,
+     .max = 1 << 24,
+     .doc = "before, the channels of so many groups of X are dealt out in turn (ChannelShuffle)"},
     MS_ACT_ATTRS,
     {0},
 };
@@ -28,8 +36,11 @@ static bool differ(int64_t a, int64_t b)
 
 static ms_code check_channels(struct ms_infer *c, int64_t ic, int64_t oc, int64_t icg)
 {
-    int64_t g = ms_attr_int(c->node, "group");
+    int64_t g = ms_attr_int(c->node, "group"), shuffle = ms_conv_shuffle(c->node);
 
+    if (ic >= 0 && ic % shuffle != 0)
+        return ms_fail(c->err, MS_INVALID_ARGUMENT, "%lld input channels to shuffle in %lld groups",
+                       (long long)ic, (long long)shuffle);
     if (oc >= 0 && oc % g != 0)
         return ms_fail(c->err, MS_INVALID_ARGUMENT, "%lld output channels in %lld groups",
                        (long long)oc, (long long)g);
@@ -109,6 +120,7 @@ void ms_conv_of(struct ms_conv *c, const struct ms_task *t)
     c->ic = x->dim[1];
     c->oc = w->dim[0];
     c->groups = ms_attr_int(t->node, "group");
+    c->shuffle = ms_conv_shuffle(t->node);
     c->icg = c->ic / c->groups;
     c->ocg = c->oc / c->groups;
     c->taps = ms_window_volume(c->w.k);
@@ -121,8 +133,10 @@ void ms_conv_of(struct ms_conv *c, const struct ms_task *t)
     c->y = t->out[0]->data;
 }
 
-/* One output: the sum over a group's channels and the taps inside the input. */
-static double dot(const struct ms_conv *c, const double *x, const double *w, const int64_t o[3])
+/* One output of an item: the sum over a group's channels, from `first`, and the taps inside the
+ * input. */
+static double dot(const struct ms_conv *c, const double *item, int64_t first, const double *w,
+                  const int64_t o[3])
 {
     int64_t from[3], to[3], base[3];
     double sum = 0;
@@ -131,7 +145,8 @@ static double dot(const struct ms_conv *c, const double *x, const double *w, con
         ms_window_taps(&c->w, a, o[a], &from[a], &to[a]);
         base[a] = o[a] * c->w.s[a] - c->w.pb[a];
     }
-    for (int64_t i = 0; i < c->icg; i++, x += c->in_px, w += c->taps)
+    for (int64_t i = 0; i < c->icg; i++, w += c->taps) {
+        const double *x = item + ms_conv_channel(first + i, c->ic, c->shuffle) * c->in_px;
         for (int64_t d = from[0]; d < to[0]; d++)
             for (int64_t h = from[1]; h < to[1]; h++)
                 for (int64_t v = from[2]; v < to[2]; v++)
@@ -139,6 +154,7 @@ static double dot(const struct ms_conv *c, const double *x, const double *w, con
                            x[((base[0] + d * c->w.d[0]) * c->w.in[1] + base[1] + h * c->w.d[1]) *
                                  c->w.in[2] +
                              base[2] + v * c->w.d[2]];
+    }
     return sum;
 }
 
@@ -152,7 +168,7 @@ static void conv(const struct ms_task *t)
     size_t at = 0;
     for (int64_t n = 0; n < c.n; n++)
         for (int64_t o = 0; o < c.oc; o++) {
-            const double *x = (const double *)c.x + (n * c.ic + o / c.ocg * c.icg) * c.in_px;
+            const double *x = (const double *)c.x + n * c.ic * c.in_px;
             const double *w = (const double *)c.wt + o * c.icg * c.taps;
             int64_t p[3];
             if (ms_task_stopped(t))
@@ -160,7 +176,7 @@ static void conv(const struct ms_task *t)
             for (p[0] = 0; p[0] < c.w.out[0]; p[0]++)
                 for (p[1] = 0; p[1] < c.w.out[1]; p[1]++)
                     for (p[2] = 0; p[2] < c.w.out[2]; p[2]++, at++) {
-                        double v = dot(&c, x, w, p);
+                        double v = dot(&c, x, o / c.ocg * c.icg, w, p);
                         v += c.bias ? ((const double *)c.bias)[o] : 0;
                         v += c.res ? ((const double *)c.res)[at] : 0;
                         y[at] = ms_act_ref(&act, v);

@@ -9,6 +9,7 @@
 struct ms_conv {
     struct ms_window w;
     int64_t n, ic, oc, groups;
+    int64_t shuffle;  /* groups that the channels of x are dealt out of; 1: they are as they lie */
     int64_t icg, ocg; /* channels of a group */
     int64_t taps;     /* k[0] k[1] k[2] */
     int64_t in_px, out_px;
@@ -20,6 +21,25 @@ struct ms_conv {
 ms_code ms_conv_infer_shape(struct ms_infer *c, struct ms_shape *y);
 /* From a task whose shapes inference has accepted; dividing by these numbers is safe. */
 void ms_conv_of(struct ms_conv *c, const struct ms_task *t);
+
+/* The node's `shuffle`; 1 for operators that do not have it. */
+static inline int64_t ms_conv_shuffle(const struct ms_node *n)
+{
+    const int64_t s = ms_attr_int(n, "shuffle");
+
+    return s > 1 ? s : 1;
+}
+/* The channel of x, of ic, that the weights for input channel c are for. */
+static inline int64_t ms_conv_channel(int64_t c, int64_t ic, int64_t shuffle)
+{
+    return c % shuffle * (ic / shuffle) + c / shuffle;
+}
+
+/* And back: the input channel whose weights are for channel s of x. */
+static inline int64_t ms_conv_dealt(int64_t s, int64_t ic, int64_t shuffle)
+{
+    return s % (ic / shuffle) * shuffle + s / (ic / shuffle);
+}
 
 /* Kernels, one algorithm a file. */
 /* conv_depthwise.c: one input channel a group, one or two axes. */
@@ -63,10 +83,11 @@ unsigned ms_conv_blocked(const struct ms_node *n);
 MS_CONV_TILED(direct);
 bool ms_conv_direct_applicable(const struct ms_prep *p);
 /* For calls that read their input where it lies and add no residual: rows [from, to) of all output
- * channels of an item, blocks `y_block` floats apart at y. */
+ * channels of an item, blocks `y_block` floats apart at y. tap: scratch of so many bytes. */
 bool ms_conv_direct_by_rows(const struct ms_task *t);
+size_t ms_conv_direct_rows_scratch(const struct ms_task *t);
 void ms_conv_direct_rows(const struct ms_task *t, enum ms_isa isa, size_t item, size_t from,
-                         size_t to, float *y, size_t y_block);
+                         size_t to, size_t *tap, float *y, size_t y_block);
 /* conv_winograd.c: 3x3 at stride 1, tiles of 4x4 or 2x2 outputs. */
 MS_CONV_TILED(winograd4);
 MS_CONV_TILED(winograd2);

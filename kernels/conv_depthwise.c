@@ -54,7 +54,8 @@ bool ms_conv_depthwise_applicable(const struct ms_prep *p)
 {
     const struct ms_shape *w = &p->in[1].shape;
 
-    return ms_attr_int(p->node, "group") > 1 && (w->rank == 3 || w->rank == 4) && w->dim[1] == 1;
+    return ms_attr_int(p->node, "group") > 1 && (w->rank == 3 || w->rank == 4) && w->dim[1] == 1 &&
+           ms_conv_shuffle(p->node) == 1;
 }
 
 size_t ms_conv_depthwise_units(const struct ms_task *t)

@@ -107,18 +107,6 @@ size_t ms_conv_dw_blocked_scratch(const struct ms_task *t)
                : SIZE_MAX;
 }
 
-/* Outputs [from, end) have the whole window inside [0, in). */
-static void interior(const struct ms_window *w, size_t *from, size_t *end)
-{
-    int64_t reach = (w->k[2] - 1) * w->d[2], last = w->in[2] - 1 - reach + w->pb[2];
-    int64_t f = (w->pb[2] + w->s[2] - 1) / w->s[2], e = last < 0 ? 0 : last / w->s[2] + 1;
-
-    e = e > w->out[2] ? w->out[2] : e;
-    f = f > w->out[2] ? w->out[2] : f;
-    *from = (size_t)f;
-    *end = (size_t)(e < f ? f : e);
-}
-
 /* Channels beyond the last, when the activation does not leave them zero. */
 static void clean(float *y, size_t n, size_t vl, size_t have)
 {
@@ -135,14 +123,17 @@ struct dw {
     size_t vl, blocks;
     bool dirty; /* padding lanes have to be zeroed after the activation */
     const float *rows[MAX_ROWS];
+    size_t *tap; /* as a pair: scratch of the other convolution */
     struct dw_row r;
 };
 
 static void open_call(struct dw *d, const struct ms_task *t, enum ms_isa isa)
 {
     const struct ms_window *w = &d->c.w;
+    int64_t from, end;
 
     ms_conv_of(&d->c, t);
+    ms_window_inside(w, 2, &from, &end);
     d->act = ms_act_of_node(t->node, isa);
     d->s = t->state;
     d->isa = isa;
@@ -152,6 +143,8 @@ static void open_call(struct dw *d, const struct ms_task *t, enum ms_isa isa)
     d->r = (struct dw_row){.x = d->rows,
                            .n = (size_t)w->out[2],
                            .width = (size_t)w->in[2],
+                           .from = (size_t)from,
+                           .end = (size_t)end,
                            .kh = (size_t)w->k[1],
                            .kw = (size_t)w->k[2],
                            .s = (size_t)w->s[2],
@@ -159,7 +152,6 @@ static void open_call(struct dw *d, const struct ms_task *t, enum ms_isa isa)
                            .pad = (size_t)w->pb[2],
                            .lo = d->act.lo,
                            .hi = d->act.hi};
-    interior(w, &d->r.from, &d->r.end);
 }
 
 /* Unit u: one output row of a block. x: where row 0 of the block would be. */
@@ -218,6 +210,7 @@ struct pair {
     size_t keep;        /* input rows that a band needs */
     size_t row, plane;  /* floats of an input row; of a block of the band */
     size_t bytes;       /* of the band */
+    size_t taps;        /* bytes of the other convolution's scratch, before all else */
 };
 
 /* Pairs pay where the tensor between the two is too large for a good part of L2. */
@@ -243,6 +236,7 @@ static bool pair_of(struct pair *p, const struct ms_task *first, const struct ms
     p->band = (oh + p->bands - 1) / p->bands;
     p->bands = (oh + p->band - 1) / p->band;
     p->keep = (p->band - 1) * s + reach;
+    p->taps = ms_align64(ms_conv_direct_rows_scratch(first));
     return ms_mul(p->keep, p->row, &p->plane) &&
            ms_mul(p->plane, blocks * sizeof(float), &p->bytes);
 }
@@ -254,14 +248,15 @@ static size_t pair_units(const struct ms_task *first, const struct ms_task *t)
     return pair_of(&p, first, t) ? (size_t)t->in[0]->shape.dim[0] * p.bands : 0;
 }
 
-/* A row of zeros and the band. */
+/* The other's scratch, a row of zeros and the band. */
 static size_t pair_scratch(const struct ms_task *first, const struct ms_task *t)
 {
     struct pair p;
     size_t bytes;
 
-    return pair_of(&p, first, t) && ms_add(p.bytes, p.row * sizeof(float), &bytes) ? bytes
-                                                                                   : SIZE_MAX;
+    return pair_of(&p, first, t) && ms_add(p.bytes, p.row * sizeof(float) + p.taps, &bytes)
+               ? bytes
+               : SIZE_MAX;
 }
 
 /* Input rows [from, end) of an item, as all blocks of channels have them in scratch. */
@@ -284,7 +279,7 @@ static void make_rows(const struct dw *d, const struct pair *p, const struct ms_
                       const struct rows *need, size_t from, size_t end, float *band)
 {
     if (from < end)
-        ms_conv_direct_rows(first, d->isa, need->item, from, end,
+        ms_conv_direct_rows(first, d->isa, need->item, from, end, d->tap,
                             band + (from - need->from) * p->row, p->plane);
 }
 
@@ -315,7 +310,8 @@ static void pair_run(const struct ms_task *first, const struct ms_task *t, enum 
     if (!pair_of(&p, first, t))
         return;
     open_call(&d, t, isa);
-    float *zeros = t->scratch, *band = zeros + p.row;
+    d.tap = t->scratch;
+    float *zeros = (float *)(void *)((uint8_t *)t->scratch + p.taps), *band = zeros + p.row;
     const size_t oh = (size_t)d.c.w.out[1];
     memset(zeros, 0, p.row * sizeof *zeros);
     if (before != SIZE_MAX)

@@ -9,8 +9,9 @@
  *
  * Windows of one element see the band as one long row. Grouped convolutions sum over the input
  * channels that their output blocks need; where a block straddles two groups, weights are zero for
- * what is not its own. Few input channels in plain layout (the first layer of a network) are read
- * as they are: then channels are taps too. */
+ * what is not its own. Their windows of one element, and those that read shuffled channels, have a
+ * list of these channels instead of blocks. Few input channels in plain layout (the first layer of
+ * a network) are read as they are: then channels are taps too. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -24,12 +25,15 @@ struct group {
     struct ms_conv_reach reach;
     size_t from;   /* first block of input channels */
     size_t weight; /* where its weights begin, in floats */
+    size_t list;   /* where the list of its channels begins; reach then cuts them like blocks */
 };
 
 struct state {
     size_t groups;
     const struct group *group;
-    const float *bias; /* padded to whole blocks */
+    const uint32_t *list; /* channels of x, group by group; NULL: not listed */
+    size_t longest;       /* channels of a group, at most */
+    const float *bias;    /* padded to whole blocks */
     const float *w;
     size_t pieces; /* units that a call should have at least, to be shared out evenly */
 };
@@ -49,6 +53,11 @@ enum {
 static bool constant_or_absent(const struct ms_node *n, int i)
 {
     return !ms_in(n, i) || ms_in_const(n, i);
+}
+
+static bool is_depthwise(const struct ms_shape *w, int64_t groups)
+{
+    return groups > 1 && w->dim[1] == 1 && w->dim[0] == groups;
 }
 
 static bool plain_input(const struct ms_shape *w, int64_t groups)
@@ -92,7 +101,11 @@ unsigned ms_conv_blocked(const struct ms_node *n)
         return 0;
     if (r)
         form |= MS_BLOCKED_IN(3);
-    if (groups > 1 && w->shape.dim[1] == 1 && w->shape.dim[0] == groups)
+    if (ms_conv_shuffle(n) > 1 &&
+        (ms_shape_span(&w->shape, 2, w->shape.rank) > 1 || is_depthwise(&w->shape, groups) ||
+         plain_input(&w->shape, groups)))
+        return 0;
+    if (is_depthwise(&w->shape, groups))
         return w->shape.rank == 3 || w->shape.dim[2] <= 64 ? form : 0; /* depthwise */
     if (plain_input(&w->shape, groups))
         return form & ~MS_BLOCKED_IN(0);
@@ -102,9 +115,8 @@ unsigned ms_conv_blocked(const struct ms_node *n)
 bool ms_conv_direct_applicable(const struct ms_prep *p)
 {
     const struct ms_shape *w = &p->in[1].shape;
-    int64_t groups = ms_attr_int(p->node, "group");
 
-    return !(groups > 1 && w->dim[1] == 1 && w->dim[0] == groups);
+    return !is_depthwise(w, ms_attr_int(p->node, "group"));
 }
 
 /* ---- packing ---- */
@@ -112,6 +124,8 @@ bool ms_conv_direct_applicable(const struct ms_prep *p)
 struct packer {
     const float *w; /* as the model has them: [oc][icg][tap] */
     int64_t oc, icg, ocg;
+    int64_t ic, shuffle;
+    bool listed;
     size_t taps, vl;
     size_t unit, padded; /* lanes that groups are multiples of; all lanes */
 };
@@ -139,6 +153,31 @@ static void pack_lane(const struct packer *p, size_t o, size_t lo, size_t hi, si
             own ? p->w + (o * (size_t)p->icg + (size_t)((int64_t)i - first)) * p->taps : NULL;
         for (size_t t = 0; t < p->taps; t++)
             to[t * n * lanes] = own ? w[t] : 0.0f;
+    }
+}
+
+/* The channels of x that the weights of input channels [lo, hi) are for, in the order in which they
+ * lie: hi - lo of them. */
+static void list_channels(const struct packer *p, size_t lo, size_t hi, uint32_t *list)
+{
+    for (int64_t s = 0; s < p->ic; s++) {
+        const size_t c = (size_t)ms_conv_dealt(s, p->ic, p->shuffle);
+        if (c >= lo && c < hi)
+            *list++ = (uint32_t)s;
+    }
+}
+
+/* [channel of the list][lane], zero where the channel is not of the lane's group. */
+static void pack_listed(const struct packer *p, const struct group *g, const uint32_t *list,
+                        size_t n, float *to)
+{
+    for (size_t l = 0; l < g->lanes; l++) {
+        const int64_t o = (int64_t)(g->channel + l);
+        for (size_t i = 0; i < n; i++) {
+            const int64_t c = ms_conv_dealt(list[i], p->ic, p->shuffle);
+            const bool own = o < p->oc && c / p->icg == o / p->ocg;
+            to[i * g->lanes + l] = own ? p->w[o * p->icg + c % p->icg] : 0.0f;
+        }
     }
 }
 
@@ -179,25 +218,56 @@ static size_t lanes_at(const struct packer *p, size_t o)
     return p->unit;
 }
 
-/* Cuts the output channels into groups; returns the floats of all weights, 0 on overflow. */
-static size_t lay_out(const struct packer *p, struct group *group, size_t *groups)
-{
-    size_t total = 0, each, lo, hi;
+/* What the groups need together. */
+struct sizes {
+    size_t groups, floats, listed, longest;
+};
 
-    *groups = 0;
+/* Cuts the output channels into groups; false on overflow. */
+static bool lay_out(const struct packer *p, struct group *group, struct sizes *z)
+{
+    size_t each, lo, hi, before = SIZE_MAX, end = 0;
+
+    *z = (struct sizes){0};
     for (size_t o = 0; o < (size_t)p->oc;) {
-        struct group *s = &group[(*groups)++];
-        *s = (struct group){.channel = o, .lanes = lanes_at(p, o), .weight = total};
+        struct group *s = &group[z->groups++];
+        *s = (struct group){.channel = o, .lanes = lanes_at(p, o), .weight = z->floats};
         span_of(p, o, s->lanes, &lo, &hi);
+        if (p->listed) {
+            const size_t n = hi - lo;
+            const bool same = lo == before && hi == end; /* as the group before */
+            s->list = same ? s[-1].list : z->listed;
+            z->listed += same ? 0 : n;
+            z->longest = n > z->longest ? n : z->longest;
+            before = lo;
+            end = hi;
+            lo = 0;
+            hi = n;
+        }
         s->from = lo / p->vl;
         s->reach.blocks = (hi + p->vl - 1) / p->vl - s->from;
         s->reach.first = lo % p->vl;
         s->reach.last = hi - (s->from + s->reach.blocks - 1) * p->vl;
-        if (!ms_mul((hi - lo) * p->taps, s->lanes, &each) || !ms_add(total, each, &total))
-            return 0;
+        if (!ms_mul((hi - lo) * p->taps, s->lanes, &each) || !ms_add(z->floats, each, &z->floats))
+            return false;
         o += s->lanes;
     }
-    return total;
+    return true;
+}
+
+static void pack(const struct packer *p, const struct group *group, size_t groups, float *w,
+                 uint32_t *list)
+{
+    for (const struct group *g = group; g < group + groups; g++) {
+        size_t lo, hi;
+        if (!p->listed) {
+            pack_group(p, g, w + g->weight);
+            continue;
+        }
+        span_of(p, g->channel, g->lanes, &lo, &hi);
+        list_channels(p, lo, hi, list + g->list);
+        pack_listed(p, g, list + g->list, hi - lo, w + g->weight);
+    }
 }
 
 /* Activations that do more than clamp work on whole blocks: no halves then. */
@@ -208,42 +278,58 @@ static size_t unit_of(const struct ms_node *n, enum ms_isa isa)
     return act.more || ms_act_ref(&act, 0) != 0 ? width_of(isa) : ms_conv_tile_unit(isa);
 }
 
+static struct packer packer_of(const struct ms_prep *p, enum ms_isa isa)
+{
+    const struct ms_tensor *w = p->in[1].value;
+    const int64_t oc = w->shape.dim[0], groups = ms_attr_int(p->node, "group");
+    struct packer pk = {.w = w->data,
+                        .oc = oc,
+                        .icg = w->shape.dim[1],
+                        .ocg = oc / groups,
+                        .ic = w->shape.dim[1] * groups,
+                        .shuffle = ms_conv_shuffle(p->node),
+                        .taps = ms_shape_span(&w->shape, 2, w->shape.rank),
+                        .vl = width_of(isa)};
+
+    pk.listed = pk.taps == 1 && (groups > 1 || pk.shuffle > 1);
+    pk.unit = unit_of(p->node, isa);
+    pk.padded = ((size_t)oc + pk.vl - 1) / pk.vl * pk.vl;
+    return pk;
+}
+
 static ms_code prepare(const struct ms_prep *p, enum ms_isa isa, const void **state,
                        struct ms_err *err)
 {
-    const struct ms_tensor *wt = p->in[1].value;
     const struct ms_tensor *bias = p->node->n_in > 2 ? p->in[2].value : NULL;
-    size_t vl = width_of(isa), oc = (size_t)wt->shape.dim[0], bytes;
-    struct packer pk = {.w = wt->data,
-                        .oc = (int64_t)oc,
-                        .icg = wt->shape.dim[1],
-                        .ocg = (int64_t)oc / ms_attr_int(p->node, "group"),
-                        .taps = ms_shape_span(&wt->shape, 2, wt->shape.rank),
-                        .vl = vl};
-    size_t padded = (oc + vl - 1) / vl * vl, groups;
-    pk.unit = unit_of(p->node, isa);
-    pk.padded = padded;
+    const struct packer pk = packer_of(p, isa);
     size_t room =
-        ms_align64(sizeof(struct state)) + ms_align64(padded / pk.unit * sizeof(struct group));
+        ms_align64(sizeof(struct state)) + ms_align64(pk.padded / pk.unit * sizeof(struct group));
     struct state *s = p->alloc(p, room);
+    struct sizes z;
+    size_t bytes;
 
     if (!s)
         return ms_fail_oom(err, "packed weights", room);
     struct group *group = (struct group *)((uint8_t *)s + ms_align64(sizeof *s));
-    size_t floats = lay_out(&pk, group, &groups);
     float *w = NULL;
-    if (floats && ms_add(floats, padded, &bytes) && ms_mul(bytes, sizeof(float), &bytes))
+    if (lay_out(&pk, group, &z) && ms_add(z.floats, pk.padded + z.listed, &bytes) &&
+        ms_mul(bytes, sizeof(float), &bytes))
         w = p->alloc(p, bytes);
     if (!w)
-        return ms_fail_oom(err, "packed weights", floats * sizeof(float));
-    for (size_t g = 0; g < groups; g++)
-        pack_group(&pk, &group[g], w + group[g].weight);
-    float *b = w + floats;
-    memset(b, 0, padded * sizeof *b);
+        return ms_fail_oom(err, "packed weights", z.floats * sizeof(float));
+    float *b = w + z.floats;
+    uint32_t *list = (uint32_t *)(void *)(b + pk.padded);
+    pack(&pk, group, z.groups, w, list);
+    memset(b, 0, pk.padded * sizeof *b);
     if (bias)
-        memcpy(b, bias->data, oc * sizeof *b);
-    *s = (struct state){
-        .groups = groups, .group = group, .bias = b, .w = w, .pieces = ms_conv_pieces(p->threads)};
+        memcpy(b, bias->data, (size_t)pk.oc * sizeof *b);
+    *s = (struct state){.groups = z.groups,
+                        .group = group,
+                        .list = pk.listed ? list : NULL,
+                        .longest = z.longest,
+                        .bias = b,
+                        .w = w,
+                        .pieces = ms_conv_pieces(p->threads)};
     *state = s;
     return MS_OK;
 }
@@ -277,7 +363,8 @@ struct plan {
     size_t bands;  /* of an item */
     size_t rows;   /* input rows of a band in scratch */
     size_t plane;  /* floats of a plane of the band */
-    size_t n_taps; /* entries of the table */
+    size_t n_taps; /* entries of the table, at most */
+    enum ms_conv_form form;
 };
 
 static size_t l2_bytes(void)
@@ -329,7 +416,8 @@ static bool plan_of(struct plan *p, const struct ms_task *t, enum ms_isa isa)
     p->pitch = p->copies ? (size_t)w->out[2] + (size_t)((w->k[2] - 1) * w->d[2] / w->s[2])
                          : (size_t)w->in[2];
     p->step = p->copies && w->k[1] == 1 ? 1 : (size_t)w->s[1];
-    p->n_taps = (size_t)p->c.taps * (p->plain ? p->planes : 1);
+    p->form = p->plain ? MS_CONV_PLAIN : p->s->list ? MS_CONV_LISTED : MS_CONV_BLOCKS;
+    p->n_taps = p->s->list ? p->s->longest : (size_t)p->c.taps * (p->plain ? p->planes : 1);
     cut_bands(p);
     p->rows = rows_of(p, p->band);
     p->plane = p->copies ? p->rows * p->phases * p->pitch * p->px : (size_t)p->c.in_px * p->px;
@@ -416,6 +504,13 @@ static void copy_band(const struct plan *p, const float *x, size_t oh, float *to
         }
 }
 
+/* Channels of a list instead: there is one tap then. */
+static void fill_list(const struct plan *p, const uint32_t *list, size_t n, size_t *tap)
+{
+    for (size_t i = 0; i < n; i++)
+        tap[i] = list[i] / p->vl * p->plane + list[i] % p->vl;
+}
+
 static void fill_taps(const struct plan *p, size_t *tap)
 {
     const struct ms_window *w = &p->c.w;
@@ -437,7 +532,9 @@ struct call {
     struct ms_act act;
     struct ms_conv_panel panel;
     enum ms_isa isa;
-    bool clean; /* padding lanes have to be zeroed after the activation */
+    size_t *tap; /* the table */
+    size_t list; /* listed: the list in it, SIZE_MAX if there is none yet */
+    bool clean;  /* padding lanes have to be zeroed after the activation */
 };
 
 /* What a clamp in the tile cannot do; groups are whole blocks then. */
@@ -477,11 +574,11 @@ static void run_row(struct call *c, const struct group *g, const struct slice *s
     size_t tiles = tiles_of(c, g, n), done = 0;
     size_t each = n / tiles, more = n % tiles; /* the first ones do a pixel more */
     const float *bias = p->s->bias + g->channel;
-    ms_conv_tile_fn fn = ms_conv_tile(c->isa, g->lanes, more ? each + 1 : each, p->plain);
+    ms_conv_tile_fn fn = ms_conv_tile(c->isa, g->lanes, more ? each + 1 : each, p->form);
 
     for (size_t i = 0; i < tiles; i++) {
         if (i && i == more)
-            fn = ms_conv_tile(c->isa, g->lanes, each, p->plain);
+            fn = ms_conv_tile(c->isa, g->lanes, each, p->form);
         ms_conv_look_ahead(&c->m, &c->panel, r * tiles + i);
         fn(&c->m, &s->reach, x + done * p->px, s->w, bias, res ? res + done * p->vl : NULL,
            y + done * p->vl);
@@ -535,8 +632,23 @@ static void open_panel(struct call *c, const struct slice *s, const float *next,
                                       .fetched = c->panel.next == s->w};
     ms_conv_panel_share(&c->panel, tiles);
     c->m.resume = s->block > 0;
+    if (c->p.form == MS_CONV_LISTED) {
+        c->m.tap = c->tap + s->block * c->p.vl;
+        c->m.taps = s->floats / lanes;
+    }
     c->m.lo = s->last ? c->act.lo : -__builtin_inff();
     c->m.hi = s->last ? c->act.hi : __builtin_inff();
+}
+
+/* The table for a group's list; neighbours often have the same. */
+static void open_list(struct call *c, const struct group *g)
+{
+    const struct plan *p = &c->p;
+
+    if (p->form != MS_CONV_LISTED || c->list == g->list)
+        return;
+    fill_list(p, p->s->list + g->list, (g->reach.blocks - 1) * p->vl + g->reach.last, c->tap);
+    c->list = g->list;
 }
 
 /* `rows` rows of a group from band, where its first one lies, to y. next: the weights of the group
@@ -545,10 +657,10 @@ static void run_group(struct call *c, const struct group *g, size_t rows, const 
                       const float *res, float *y, const float *next)
 {
     const struct plan *p = &c->p;
-    size_t ow = (size_t)p->c.w.out[2];
+    size_t ow = (size_t)p->c.w.out[2], block = p->form == MS_CONV_BLOCKS ? p->plane : 0;
 
-    if (!p->plain)
-        band += g->from * p->plane;
+    band += g->from * block;
+    open_list(c, g);
     if (p->pitch == ow && p->step == 1 && p->c.taps == 1) { /* one long row */
         ow *= rows;
         rows = 1;
@@ -557,8 +669,8 @@ static void run_group(struct call *c, const struct group *g, size_t rows, const 
         const struct slice s = slice_at(c, g, b, rows * ow);
         open_panel(c, &s, s.last ? next : s.w + s.floats, g->lanes, rows * tiles_of(c, g, ow));
         for (size_t r = 0; r < rows; r++)
-            run_row(c, g, &s, band + b * p->plane + r * p->step * p->phases * p->pitch * p->px, r,
-                    ow, s.last && res ? res + r * ow * p->vl : NULL, y + r * ow * p->vl);
+            run_row(c, g, &s, band + b * block + r * p->step * p->phases * p->pitch * p->px, r, ow,
+                    s.last && res ? res + r * ow * p->vl : NULL, y + r * ow * p->vl);
         b += s.reach.blocks;
     }
 }
@@ -581,7 +693,10 @@ static void open_call(struct call *c, const struct ms_task *t, size_t *tap, size
     const struct plan *p = &c->p;
 
     c->act = ms_act_of_node(t->node, c->isa);
-    fill_taps(p, tap);
+    c->tap = tap;
+    c->list = SIZE_MAX;
+    if (p->form != MS_CONV_LISTED)
+        fill_taps(p, tap);
     c->m = (struct ms_conv_tiling){.tap = tap,
                                    .taps = p->n_taps,
                                    .x_block = p->plane,
@@ -632,12 +747,18 @@ bool ms_conv_direct_by_rows(const struct ms_task *t)
            c.w.in[1] == c.w.out[1] && c.w.in[2] == c.w.out[2];
 }
 
+size_t ms_conv_direct_rows_scratch(const struct ms_task *t)
+{
+    const struct state *s = t->state;
+
+    return (s->list ? s->longest : 1) * sizeof(size_t);
+}
+
 void ms_conv_direct_rows(const struct ms_task *t, enum ms_isa isa, size_t item, size_t from,
-                         size_t to, float *y, size_t y_block)
+                         size_t to, size_t *tap, float *y, size_t y_block)
 {
     struct call c = {.isa = isa};
     const struct plan *p = &c.p;
-    size_t tap[1];
 
     plan_of(&c.p, t, isa);
     open_call(&c, t, tap, y_block);

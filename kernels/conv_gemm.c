@@ -63,11 +63,18 @@ size_t ms_conv_gemm_scratch(const struct ms_task *t)
     return sum;
 }
 
-/* Packs block b of pixels for one group of one item. Lanes beyond the last pixel hold old numbers:
+static size_t channel_of(const struct plan *p, size_t c)
+{
+    return (size_t)ms_conv_channel((int64_t)c, p->c.ic, p->c.shuffle);
+}
+
+/* Packs block b of pixels for group g of the item x. Lanes beyond the last pixel hold old numbers:
  * what they make is not stored. */
-static void pack_block(const struct plan *p, const float *x, size_t b, float *packed,
+static void pack_block(const struct plan *p, const float *x, size_t g, size_t b, float *packed,
                        struct ms_patch *list, ms_patch_fn gather)
 {
+    const size_t icg = (size_t)p->c.icg, in_px = (size_t)p->c.in_px;
+    const size_t once = p->c.shuffle == 1 ? icg : 1; /* channels that lie one after the other */
     size_t px = b * p->panels * MS_GEMM_NR, end = px + p->panels * MS_GEMM_NR;
 
     if (end > (size_t)p->c.out_px)
@@ -75,8 +82,10 @@ static void pack_block(const struct plan *p, const float *x, size_t b, float *pa
     for (; px < end; px += MS_GEMM_NR) {
         size_t n = end - px < MS_GEMM_NR ? end - px : MS_GEMM_NR, w = ms_gemm_width(n);
         size_t pieces = ms_patch_list(list, &p->c.w, (int64_t)px, (uint32_t)n, (uint32_t)w);
-        gather(list, pieces, x, packed, (size_t)p->c.icg, (size_t)p->c.in_px, (size_t)p->c.taps * w,
-               p->c.w.s[2]);
+        size_t row = (size_t)p->c.taps * w;
+        for (size_t c = 0; c < icg; c += once)
+            gather(list, pieces, x + channel_of(p, g * icg + c) * in_px, packed + c * row, once,
+                   in_px, row, p->c.w.s[2]);
         packed += p->k * w;
     }
 }
@@ -125,8 +134,8 @@ static void run(const struct ms_task *t, enum ms_isa isa)
         size_t n = ng / (size_t)p.c.groups, g = ng % (size_t)p.c.groups;
         if (block != have) {
             const float *x = p.c.x;
-            x += (n * (size_t)p.c.ic + g * (size_t)p.c.icg) * (size_t)p.c.in_px;
-            pack_block(&p, x, block % p.blocks, packed, list, ms_patch_gather(isa));
+            x += n * (size_t)p.c.ic * (size_t)p.c.in_px;
+            pack_block(&p, x, g, block % p.blocks, packed, list, ms_patch_gather(isa));
             have = block;
         }
         multiply_block(&p, ng, block % p.blocks, u % p.oc_blocks, packed, &tail,

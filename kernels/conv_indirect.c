@@ -45,7 +45,7 @@ bool ms_conv_indirect_applicable(const struct ms_prep *p)
     /* the most that scratch() of any form can ask for */
     const double scratch = (double)ms_shape_span(w, 2, w->rank) * CHUNK * 12 * 8 + 64 * 1024;
 
-    return w->dim[1] >= 5 && ms_attr_int(p->node, "group") == 1 &&
+    return w->dim[1] >= 5 && ms_attr_int(p->node, "group") == 1 && ms_conv_shuffle(p->node) == 1 &&
            (!p->workspace || scratch <= (double)p->workspace);
 }
 

@@ -41,11 +41,11 @@ size_t ms_conv_tile_max(enum ms_isa isa, size_t lanes)
     return lanes == 8 ? 12 : 6;
 }
 
-ms_conv_tile_fn ms_conv_tile(enum ms_isa isa, size_t lanes, size_t mr, bool plain)
+ms_conv_tile_fn ms_conv_tile(enum ms_isa isa, size_t lanes, size_t mr, enum ms_conv_form form)
 {
     if (isa == MS_ISA_AVX2)
-        return v8_tiles[plain][lanes / 8 - 1][mr - 1];
+        return v8_tiles[form][lanes / 8 - 1][mr - 1];
     if (lanes < 32 && ms_cpu()->split512)
-        return half_tiles[plain][lanes / 8 - 1][mr - 1];
-    return v16_tiles[plain][lanes / 16 - 1][mr - 1];
+        return half_tiles[form][lanes / 8 - 1][mr - 1];
+    return v16_tiles[form][lanes / 16 - 1][mr - 1];
 }

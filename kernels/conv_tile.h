@@ -78,6 +78,13 @@ static inline void ms_conv_look_ahead(struct ms_conv_tiling *m, const struct ms_
     }
 }
 
+/* How a tile finds what it multiplies. */
+enum ms_conv_form {
+    MS_CONV_BLOCKS, /* the blocks of a reach, for each of them the taps */
+    MS_CONV_PLAIN,  /* pixels side by side, one float each; taps run over channels as well */
+    MS_CONV_LISTED, /* pixels of a block; taps are channels, of any blocks in any order */
+};
+
 /* x: the first pixel's channel 0 of the first block; bias: one vector a block; res NULL or laid out
  * like y. */
 typedef void (*ms_conv_tile_fn)(const struct ms_conv_tiling *m, const struct ms_conv_reach *k,
@@ -90,8 +97,7 @@ size_t ms_conv_tile_unit(enum ms_isa isa);
 /* Most pixels of a tile of so many output channels: one unit, or one or two blocks. A half block
  * may begin in the middle of one. */
 size_t ms_conv_tile_max(enum ms_isa isa, size_t lanes);
-/* The micro-kernel for mr pixels (1 to the maximum) and lanes. plain: x has pixels side by side,
- * one float each, and the taps run over channels as well (reach is not used). */
-ms_conv_tile_fn ms_conv_tile(enum ms_isa isa, size_t lanes, size_t mr, bool plain);
+/* The micro-kernel for mr pixels (1 to the maximum) and lanes. Only MS_CONV_BLOCKS has a reach. */
+ms_conv_tile_fn ms_conv_tile(enum ms_isa isa, size_t lanes, size_t mr, enum ms_conv_form form);
 
 #endif

@@ -118,3 +118,14 @@ void ms_window_taps(const struct ms_window *w, int a, int64_t o, int64_t *from, 
     *from = f;
     *to = t > f ? t : f;
 }
+
+void ms_window_inside(const struct ms_window *w, int a, int64_t *from, int64_t *end)
+{
+    int64_t last = w->in[a] - 1 - (w->k[a] - 1) * w->d[a] + w->pb[a];
+    int64_t f = (w->pb[a] + w->s[a] - 1) / w->s[a], e = last < 0 ? 0 : last / w->s[a] + 1;
+
+    e = e > w->out[a] ? w->out[a] : e;
+    f = f > w->out[a] ? w->out[a] : f;
+    *from = f;
+    *end = e < f ? f : e;
+}

@@ -61,6 +61,9 @@ void ms_window_of(struct ms_window *w, const struct ms_node *n, const struct ms_
  */
 void ms_window_taps(const struct ms_window *w, int axis, int64_t o, int64_t *from, int64_t *to);
 
+/* Windows [from, end) of an axis lie inside the input. from <= end <= out. */
+void ms_window_inside(const struct ms_window *w, int axis, int64_t *from, int64_t *end);
+
 static inline int64_t ms_window_volume(const int64_t *d)
 {
     return d[0] * d[1] * d[2];

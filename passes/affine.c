@@ -32,16 +32,6 @@ bool ms_affine_init(struct ms_affine *a, int64_t n)
     return true;
 }
 
-/* Element i of an f32 constant; weights in a mapped file need not be aligned. */
-static double at(const struct ms_tensor *t, size_t i)
-{
-    const struct ms_recipe *r = t->recipe;
-    float f;
-
-    memcpy(&f, (const char *)(r ? r->from : t)->data + i * sizeof f, sizeof f);
-    return (double)(r ? (float)((double)f * r->scale[i / r->per]) : f);
-}
-
 static bool is_vector(const struct ms_tensor *t, int64_t n)
 {
     return t && t->dtype == MS_F32 && t->shape.rank == 1 && t->shape.dim[0] == n;
@@ -69,8 +59,8 @@ bool ms_affine_of_batchnorm(const struct ms_node *bn, struct ms_affine *a)
     double epsilon = ms_attr_float(bn, "epsilon");
     for (int64_t i = 0; i < n; i++) {
         size_t k = (size_t)i;
-        a->scale[i] = at(p[0], k) / sqrt(at(p[3], k) + epsilon);
-        a->shift[i] = at(p[1], k) - at(p[2], k) * a->scale[i];
+        a->scale[i] = ms_const_at(p[0], k) / sqrt(ms_const_at(p[3], k) + epsilon);
+        a->shift[i] = ms_const_at(p[1], k) - ms_const_at(p[2], k) * a->scale[i];
     }
     return true;
 }
@@ -125,7 +115,7 @@ static struct ms_value *scaled_now(struct ms_node *conv, struct ms_pass_ctx *c,
 
     for (size_t m = 0; v && m < (size_t)w->shape.dim[0]; m++)
         for (size_t i = m * per; i < (m + 1) * per; i++)
-            ((float *)t->data)[i] = (float)(at(w, i) * scale[m]);
+            ((float *)t->data)[i] = (float)(ms_const_at(w, i) * scale[m]);
     return v;
 }
 
@@ -142,7 +132,7 @@ bool ms_conv_fold_output(struct ms_node *conv, struct ms_pass_ctx *c, const stru
         return false;
     float *bo = b2->data;
     for (int64_t m = 0; m < a->n; m++)
-        bo[m] = (float)((b ? at(b, (size_t)m) : 0) * a->scale[m] + a->shift[m]);
+        bo[m] = (float)((b ? ms_const_at(b, (size_t)m) : 0) * a->scale[m] + a->shift[m]);
     return set_weights(conv, vw, vb);
 }
 
@@ -161,12 +151,12 @@ bool ms_conv_fold_input(struct ms_node *conv, struct ms_pass_ctx *c, const struc
     float *wo = w2->data, *bo = b2->data;
     for (int64_t m = 0; m < out; m++) {
         const int64_t first = m / (out / group) * in; /* channel where m's group starts */
-        double shift = b ? at(b, (size_t)m) : 0;
+        double shift = b ? ms_const_at(b, (size_t)m) : 0;
         for (int64_t k = 0; k < in; k++)
             for (size_t t = 0; t < taps; t++) {
                 size_t i = (size_t)(m * in + k) * taps + t;
-                wo[i] = (float)(at(w, i) * a->scale[first + k]);
-                shift += at(w, i) * a->shift[first + k];
+                wo[i] = (float)(ms_const_at(w, i) * a->scale[first + k]);
+                shift += ms_const_at(w, i) * a->shift[first + k];
             }
         bo[m] = (float)shift;
     }

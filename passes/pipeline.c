@@ -37,6 +37,7 @@
     MS_PASS(ms_pass_conv_bias)                                                                     \
     MS_PASS(ms_pass_fuse_residual)                                                                 \
     MS_PASS(ms_pass_fuse_activation)                                                               \
+    MS_PASS(ms_pass_shuffle_conv)                                                                  \
     MS_PASS(ms_pass_remove_noop)                                                                   \
     MS_PASS(ms_pass_assign_layout)                                                                 \
     MS_PASS(ms_pass_dead_code)

@@ -67,13 +67,14 @@ bool ms_const_scalar(const struct ms_value *v, double *out)
     return true;
 }
 
-/* Element i of an f32 tensor that may be unaligned (weights in a mapped file). */
-static float f32_at(const struct ms_tensor *t, size_t i)
+/* Weights in a mapped file need not be aligned. */
+double ms_const_at(const struct ms_tensor *t, size_t i)
 {
+    const struct ms_recipe *r = t->recipe;
     float f;
 
-    memcpy(&f, (const char *)t->data + i * sizeof f, sizeof f);
-    return f;
+    memcpy(&f, (const char *)(r ? r->from : t)->data + i * sizeof f, sizeof f);
+    return (double)(r ? (float)((double)f * r->scale[i / r->per]) : f);
 }
 
 /* Does t, broadcast to `rank` dims, vary along `axis` alone (or not at all), with n there? */
@@ -97,7 +98,7 @@ static bool spread(const struct ms_value *v, int rank, int axis, int64_t n, floa
         return false;
     bool one = ms_tensor_count(v->constant) == 1;
     for (int64_t i = 0; i < n; i++)
-        out[i] = f32_at(v->constant, one ? 0 : (size_t)i);
+        out[i] = (float)ms_const_at(v->constant, one ? 0 : (size_t)i);
     return true;
 }
 

@@ -30,6 +30,9 @@ static inline bool ms_const_is(const struct ms_value *v, double want, double tol
     return ms_const_scalar(v, &got) && got >= want - tolerance && got <= want + tolerance;
 }
 
+/* Element i of an f32 constant tensor. */
+double ms_const_at(const struct ms_tensor *t, size_t i);
+
 /* A constant that broadcasts along the channel axis (1) of an [N,C,...] tensor of that rank: one
  * element, or [C], [C,1,1], [1,C,1,1] as broadcasting aligns them. Fills out[0..channels). Only
  * f32. */

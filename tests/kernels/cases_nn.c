@@ -60,6 +60,15 @@ static int some_rank(struct kt_case *c)
     return kt_int(c, 0, 3) ? 2 : (int)kt_int(c, 1, 3);
 }
 
+/* At times the channels of x are shuffled first, mostly where windows have one element. */
+static void set_shuffle(struct kt_case *c, int64_t channels, const struct ms_shape *w)
+{
+    const int64_t groups = kt_int(c, 2, 6), one = ms_shape_span(w, 2, w->rank) == 1;
+
+    if (channels % groups == 0 && kt_int(c, 0, one ? 1 : 5) == 0)
+        ms_attr_set_int(c->node, "shuffle", groups);
+}
+
 static void gen_conv(struct kt_case *c)
 {
     enum ms_dtype t = mostly_f32(c, MS_FLOATS);
@@ -83,6 +92,9 @@ static void gen_conv(struct kt_case *c)
         w.dim[2] = w.dim[3] = kt_int(c, 1, deep ? 2 : 3) * 2 - 1;
     if (rank == 2 && kt_int(c, 0, 3) == 0)
         x.dim[3] = kt_int(c, 20, 75);
+    const bool point = kt_int(c, 0, 7) == 0;
+    for (int i = 2; point && i < w.rank; i++)
+        w.dim[i] = 1;
     if (kt_int(c, 0, 12) == 0) { /* long sums, the hardest for tiled algorithms */
         group = kt_int(c, 1, 2);
         icg = kt_flip(c) ? 512 : kt_int(c, 250, 512);
@@ -109,6 +121,7 @@ static void gen_conv(struct kt_case *c)
     kt_in(c, kt_random(c, t, &x, -1, 1), KT_BATCHED);
     kt_in(c, kt_random(c, t, &w, -1, 1), kt_int(c, 0, 5) ? KT_CONST : KT_VALUE);
     ms_attr_set_int(c->node, "group", group);
+    set_shuffle(c, x.dim[1], &w);
     set_window(c, rank, 2);
     if (wide) {
         ms_attr_set_ints(c->node, "strides", (int64_t[]){1, 1}, 2);

@@ -209,6 +209,7 @@ static void check_item(struct kt_case *c, const struct ms_kernel *k, struct ms_t
         return;
     int64_t at = (int64_t)(seed % (uint64_t)n);
     kt_item(c, at, &one);
+    kt_scatter(&one);
     one.blocked = c->blocked;
     if (kt_infer(&one, &err) != MS_OK || !kt_run(&one, k, 0, z, &err)) {
         report(c, k, seed, err.text);
@@ -250,6 +251,7 @@ static void one_case(const struct ms_op *op, const struct kt_row *row, uint64_t 
         row->gen(&c);
     else
         gen_elementwise(&c, row);
+    kt_scatter(&c);
     total.cases++;
     if (kt_infer(&c, &err) != MS_OK) {
         total.refused++;
@@ -326,6 +328,7 @@ static void hostile_case(const struct ms_op *op, const struct kt_row *row, uint6
     else
         gen_elementwise(&c, row);
     spoil(&c);
+    kt_scatter(&c);
     if (kt_infer(&c, &err) == MS_OK) {
         for (int i = 0; i < c.node->n_out; i++)
             if (!ms_shape_count(&c.fout[i].shape, &size) || (all += size) > 1 << 16)

@@ -145,6 +145,60 @@ struct ms_tensor *kt_random(struct kt_case *c, enum ms_dtype t, const struct ms_
     return x;
 }
 
+/* ---- where tensors lie ---- */
+
+static void release_odd(struct ms_tensor *t)
+{
+    free(t->owner);
+    free(t);
+}
+
+/* A tensor that begins so many elements, up to 64 bytes, behind an aligned address, where the bytes
+ * before it are 0xa5. */
+static struct ms_tensor *odd_tensor(enum ms_dtype dtype, const struct ms_shape *s, uint64_t at)
+{
+    const size_t size = ms_dtype_size(dtype) > 8 ? 8 : ms_dtype_size(dtype);
+    const size_t before = (size_t)(at % (64 / size)) * size;
+    struct ms_tensor *t = must(calloc(1, sizeof *t));
+    void *memory = NULL;
+
+    if (!ms_tensor_borrow(t, dtype, s, NULL) ||
+        posix_memalign(&memory, 64, before + t->bytes + !t->bytes))
+        abort();
+    memset(memory, 0xa5, before);
+    t->data = (uint8_t *)memory + before;
+    t->owner = memory;
+    t->release = release_odd;
+    return t;
+}
+
+static bool odd_intact(const struct ms_tensor *t)
+{
+    const uint8_t *memory = t->owner;
+
+    while (t->release == release_odd && memory < (const uint8_t *)t->data)
+        if (*memory++ != 0xa5)
+            return false;
+    return true;
+}
+
+void kt_scatter(struct kt_case *c)
+{
+    for (int i = 0; i < c->n_in; i++) {
+        struct ms_tensor *t = c->in[i];
+        if (!t || kt_flip(c))
+            continue;
+        c->in[i] = odd_tensor(t->dtype, &t->shape, next(&c->rng));
+        if (t->bytes)
+            memcpy(c->in[i]->data, t->data, t->bytes);
+        if (c->kind[i] == KT_CONST)
+            ms_in(c->node, i)->constant = c->in[i];
+        ms_tensor_unref(t);
+    }
+}
+
+/* ---- more of cases ---- */
+
 enum ms_dtype kt_dtype(struct kt_case *c, ms_dtypes set)
 {
     int k = (int)kt_int(c, 0, __builtin_popcount(set) - 1);
@@ -318,15 +372,18 @@ static bool clean_padding(const struct ms_tensor *t)
     return true;
 }
 
-/* New outputs with NaN in them, or none if the kernel makes them. */
+/* New outputs with NaN in them, or none if the kernel makes them. at: of plain ones, 0: aligned. */
 static void make_outputs(const struct ms_node *n, const struct ms_fact *f, enum ms_layout l,
-                         struct ms_tensor **out)
+                         uint64_t at, struct ms_tensor **out)
 {
     for (int i = 0; i < n->n_out; i++) {
         out[i] = NULL;
         if (n->op->traits & MS_OUT_BY_KERNEL)
             continue;
-        out[i] = must(ms_tensor_new_as(f[i].dtype, l, &f[i].shape));
+        if (at && l == MS_PLAIN && f[i].dtype != MS_STRING)
+            out[i] = odd_tensor(f[i].dtype, &f[i].shape, next(&at));
+        else
+            out[i] = must(ms_tensor_new_as(f[i].dtype, l, &f[i].shape));
         memset(out[i]->data, 0xff, out[i]->bytes);
     }
 }
@@ -445,7 +502,7 @@ static bool run_node(struct run *outer, const struct ms_kernel *k, const struct 
 
     (void)outer;
     run_init(&call.run, err);
-    make_outputs(node, fout, l, out);
+    make_outputs(node, fout, l, split, out);
     bool ok = call_prepare(&call, k, node, fin, fout, err);
     if (ok) {
         call_size(&call, in, out);
@@ -461,6 +518,8 @@ static bool run_node(struct run *outer, const struct ms_kernel *k, const struct 
     for (int i = 0; i < node->n_out && ok; i++)
         if (!out[i])
             ok = ms_fail(err, MS_INTERNAL, "%s left output %d out", k->name, i) == MS_OK;
+        else if (!odd_intact(out[i]))
+            ok = ms_fail(err, MS_INTERNAL, "%s wrote before output %d", k->name, i) == MS_OK;
     if (!ok)
         kt_drop(out, node->n_out);
     run_done(&call.run);
@@ -552,7 +611,7 @@ int64_t kt_time(struct kt_case *c, const struct ms_kernel *k, int times, bool co
                  (k->blocked || c->blocked) && (ms_node_blocked(c->node) & MS_BLOCKED_OUT)
                      ? kt_layout(k)
                      : MS_PLAIN,
-                 out);
+                 0, out);
     if (call_prepare(&call, k, c->node, fin, c->fout, err)) {
         call_size(&call, in, out);
         call.task.scratch = must(ms_aligned_alloc(call.scratch + 64));

@@ -54,6 +54,10 @@ struct ms_tensor *kt_ints(enum ms_dtype t, const int64_t *v, int n); /* 1-d */
 struct ms_tensor *kt_scalar(enum ms_dtype t, double v);              /* 0-d */
 void kt_set(struct ms_tensor *t, size_t i, double v);
 
+/* Moves operands to addresses that suit their elements and nothing larger, each at random: plain
+ * tensors of callers, files and views may begin anywhere else. They end where their memory ends. */
+void kt_scatter(struct kt_case *c);
+
 /* Facts of the outputs; what the operator's check and infer refuse comes back as error. */
 ms_code kt_infer(struct kt_case *c, struct ms_err *err);
 
@@ -61,7 +65,8 @@ ms_code kt_infer(struct kt_case *c, struct ms_err *err);
 int kt_kernels(struct kt_case *c, const struct ms_kernel **list, int max);
 
 /* Prepares and runs a kernel. split 0: all units in one call; else a seed: the range is cut at
- * random places and the pieces run in random order. Outputs are new references (NULL where the
+ * random places, the pieces run in random order, and plain outputs lie at addresses that suit no
+ * more than their elements. Outputs are new references (NULL where the
  * kernel failed, then false). Memory that a kernel must not rely on is filled with NaN patterns. */
 bool kt_run(struct kt_case *c, const struct ms_kernel *k, uint64_t split, struct ms_tensor **out,
             struct ms_err *err);

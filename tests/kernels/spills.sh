@@ -22,6 +22,8 @@ function has_products(i,   j) {
     return 0
 }
 function finish(   i, j, inner) {
+    if (wanted && n <= 3 && text[0] text[1] ~ /jmp/) # the same code as another tile: it goes there
+        tiles--
     for (i = 0; i < loops; i++)
         useful[i] = has_products(i)
     for (i = 0; i < loops; i++) {
@@ -49,7 +51,7 @@ function hex(s,   i, v) {
     finish()
     name = $2
     n = loops = frame = 0
-    wanted = name ~ /(tile|plain)_[0-9]+x[0-9]/
+    wanted = name ~ /(tile|plain|listed)_[0-9]+x[0-9]/
     tiles += wanted
     next
 }

@@ -20,21 +20,22 @@ static char *add_const(char *p, const char *name, const char *shape, int n)
     return p + sprintf(p, "}\n");
 }
 
-/* A convolution that widens, `between`, and a depthwise one of k x k. The tensor between them is
- * some megabytes: no cache of one core keeps it. */
-static char *pair_text(int k, const char *attrs, const char *between, const char *returned)
+/* A convolution of some groups that widens, `between`, and a depthwise one of k x k. The tensor
+ * between them is some megabytes: no cache of one core keeps it. */
+static char *pair_text(int groups, int k, const char *attrs, const char *between,
+                       const char *returned)
 {
     char *text = malloc((size_t)WIDE * (IN + 2 + (size_t)k * (size_t)k) * 16 + 2000), *p = text;
     char shape[64];
 
     p += sprintf(p, "graph \"g\" (%%x: f32[N,%d,90,70]) {\n", IN);
-    snprintf(shape, sizeof shape, "%d,%d,1,1", WIDE, IN);
-    p = add_const(p, "w", shape, WIDE * IN);
+    snprintf(shape, sizeof shape, "%d,%d,1,1", WIDE, IN / groups);
+    p = add_const(p, "w", shape, WIDE * IN / groups);
     snprintf(shape, sizeof shape, "%d,1,%d,%d", WIDE, k, k);
     p = add_const(p, "v", shape, WIDE * k * k);
     snprintf(shape, sizeof shape, "%d", WIDE);
     p = add_const(p, "b", shape, WIDE);
-    p += sprintf(p, "  %%c = Conv(%%x, %%w, %%b)\n  %%a = %s(%%c)\n", between);
+    p += sprintf(p, "  %%c = Conv(%%x, %%w, %%b) {group=%d}\n  %%a = %s(%%c)\n", groups, between);
     sprintf(p, "  %%d = Conv(%%a, %%v, %%b) {group=%d, %s}\n  %%y = Relu(%%d)\n  return %s\n}\n",
             WIDE, attrs, returned);
     return text;
@@ -88,21 +89,21 @@ static void compare(struct ms_model *m, struct ms_tensor *x, int width)
 START_TEST(pairs_give_the_same_bits)
 {
     static const struct {
-        int k;
+        int groups, k;
         const char *attrs, *between;
-    } cases[] = {{3, "pads=[1,1,1,1]", "Relu"},
-                 {3, "pads=[1,1,1,1], strides=[2,2]", "Relu"},
-                 {5, "pads=[2,2,2,2]", "Sigmoid"},
-                 {3, "pads=[0,2,3,1], dilations=[2,2]", "Relu"},
-                 {3, "pads=[7,0,9,0]", "Relu"}, /* rows of padding alone at both ends */
-                 {1, "strides=[3,2]", "Relu"},
-                 {3, "strides=[5,1]", "Sigmoid"}}; /* bands that share no rows */
+    } cases[] = {{1, 3, "pads=[1,1,1,1]", "Relu"},
+                 {4, 3, "pads=[1,1,1,1], strides=[2,2]", "Relu"},
+                 {2, 5, "pads=[2,2,2,2]", "Sigmoid"},
+                 {1, 3, "pads=[0,2,3,1], dilations=[2,2]", "Relu"},
+                 {1, 3, "pads=[7,0,9,0]", "Relu"}, /* rows of padding alone at both ends */
+                 {1, 1, "strides=[3,2]", "Relu"},
+                 {1, 3, "strides=[5,1]", "Sigmoid"}}; /* bands that share no rows */
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int threads = 1; threads <= 3; threads++) {
             struct ms_engine *e = must_engine(threads);
-            struct ms_model *m =
-                load_pair(e, pair_text(cases[i].k, cases[i].attrs, cases[i].between, "%y"));
+            struct ms_model *m = load_pair(
+                e, pair_text(cases[i].groups, cases[i].k, cases[i].attrs, cases[i].between, "%y"));
             for (int n = 1; n <= 3; n += 2) {
                 struct ms_tensor *x = random_of((uint64_t)n, n, IN, 90, 70);
                 ck_assert_int_eq(pairs_of(m, x), ms_cpu()->isa > MS_ISA_ANY);
@@ -119,7 +120,7 @@ END_TEST
 START_TEST(pairs_need_a_tensor_of_their_own)
 {
     struct ms_engine *e = must_engine(2);
-    struct ms_model *m = load_pair(e, pair_text(3, "pads=[1,1,1,1]", "Relu", "%y, %a"));
+    struct ms_model *m = load_pair(e, pair_text(1, 3, "pads=[1,1,1,1]", "Relu", "%y, %a"));
     struct ms_tensor *x = random_of(1, 1, IN, 90, 70);
 
     ck_assert_int_eq(pairs_of(m, x), 0);
