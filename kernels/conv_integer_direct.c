@@ -15,17 +15,19 @@
 
 #include "base/mem.h"
 #include "kernels/conv.h"
+#include "kernels/conv_quad_strip.h"
 #include "kernels/conv_quads.h"
 #include "kernels/gemm/quad.h"
 #include "kernels/qlinear.h"
 #include "kernels/quant.h"
 
-enum { MR = MS_QUAD_ROWS, WIDTH = MS_QUAD_WIDTH, BLOCKS = 4 /* fewest of a part */ };
+enum { MR = MS_QUAD_ROWS, WIDTH = MS_QUAD_WIDTH, PART = 24 /* fewest channels of a part */ };
 
-/* What prepare makes; behind it the sums of weights, then quads: of ones, and of the channels, MR
- * of a group together. */
+/* What prepare makes; behind it the sums of weights, then quads: of ones, and of the channels, a
+ * block of a group together. */
 struct packed {
     struct ms_quads_order order;
+    bool lanes;        /* channels are lanes: blocks of WIDTH, else of MR */
     size_t ones, rows; /* bytes from here */
     size_t pieces;     /* units that a call should have */
 };
@@ -65,35 +67,84 @@ static int32_t moved_zero(const struct ms_quad_form *f, const struct ms_tensor *
     return flip_of(f, t, wanted) ? v + (wanted == MS_U8 ? 128 : -128) : v;
 }
 
-static ms_code prepare(const struct ms_prep *p, const struct ms_quad_form *f, int wi,
+static size_t divided(size_t a, size_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* Whether channels shall be lanes: vectors of pixels would be less full than those of channels,
+ * by more than it costs to turn the results. Only weights without zero points. */
+static bool by_lanes(const struct ms_prep *p, const struct ms_quad_form *f,
+                     const struct ms_quads_order *o, int wi, int zi)
+{
+    const struct ms_shape *y = &p->out[0].shape, *w = &p->in[wi].shape;
+    const struct ms_tensor *zw = p->node->n_in > zi ? p->in[zi].value : NULL;
+    const size_t ocg = (size_t)w->dim[0] / (size_t)ms_attr_int(p->node, "group"), turn = 24;
+    const int last = w->rank - 3;
+
+    if (!f->channels || y->rank != w->rank || (ms_in(p->node, zi) && !zw))
+        return false;
+    for (size_t i = 0; i < (zw ? ms_tensor_count(zw) : 1); i++)
+        if (moved_zero(f, zw, i, p->in[wi].dtype, MS_I8) != 0)
+            return false;
+    const int64_t out = y->dim[last + 2], rows = last > 0 ? y->dim[2] : 1;
+    if (out < 1 || rows < 1 || out > 1024 || rows > 1024) /* unknown, or long enough */
+        return false;
+    const size_t pitch = ms_quads_pitch(o, out, ms_attr_ints_at(p->node, "dilations", last, 1),
+                                        ms_attr_ints_at(p->node, "strides", last, 1));
+    const double pixels = (double)divided((size_t)(rows - 1) * pitch + (size_t)out, f->lanes) *
+                          (double)ocg * (double)o->steps;
+    return (double)divided(ocg, f->lanes) * (double)(out * rows) * (double)(o->steps + turn) <
+           pixels;
+}
+
+/* Channels of a group with those that fill its last vector. */
+static size_t padded(const struct packed *h, const struct ms_quad_form *f, size_t ocg)
+{
+    return h->lanes ? divided(ocg, f->lanes) * f->lanes : ocg;
+}
+
+/* All channels of w into blocks at `to`, and their sums. */
+static void pack(const struct packed *h, const struct ms_quad_form *f, const struct ms_tensor *w,
+                 size_t oc, size_t ocg, uint8_t *to, int32_t *sum)
+{
+    const size_t high = h->lanes ? WIDTH : MR, all = padded(h, f, ocg), k = w->bytes / oc;
+    const uint8_t flip = flip_of(f, w->dtype, MS_I8);
+
+    for (size_t o = 0; o < oc; o++) {
+        const size_t group = o / ocg, i = o % ocg % high, block = o % ocg - i;
+        const size_t rows = all - block < high ? all - block : high;
+        sum[o] =
+            ms_quads_weights(&h->order, (const uint8_t *)w->data + o * k, w->dtype, flip,
+                             to + (group * all + block) * 4 * h->order.steps + 4 * i, 4 * rows);
+    }
+}
+
+static ms_code prepare(const struct ms_prep *p, const struct ms_quad_form *f, int wi, int zi,
                        const void **state, struct ms_err *err)
 {
     const struct ms_tensor *w = p->in[wi].value;
-    const size_t oc = (size_t)p->in[wi].shape.dim[0], k = w->bytes / oc;
-    const size_t ocg = oc / (size_t)ms_attr_int(p->node, "group");
-    const uint8_t flip = flip_of(f, w->dtype, MS_I8);
+    const size_t oc = (size_t)p->in[wi].shape.dim[0];
+    const size_t groups = (size_t)ms_attr_int(p->node, "group"), ocg = oc / groups;
     struct packed head = {.pieces = ms_conv_pieces(p->threads)};
     size_t row, bytes;
 
     (void)ms_quads_order_of(&head.order, p->node, &p->in[wi].shape, f->group);
+    head.lanes = by_lanes(p, f, &head.order, wi, zi);
     head.ones = ms_align64(sizeof head) + ms_align64(oc * sizeof(int32_t));
     if (!ms_mul(head.order.steps, 4, &row) || row > SIZE_MAX / 4 ||
-        !ms_add(head.ones, ms_align64(row), &head.rows) || !ms_mul(row, oc, &bytes) ||
-        !ms_add(bytes, head.rows, &bytes))
+        !ms_add(head.ones, ms_align64(row), &head.rows) ||
+        !ms_mul(row, groups * padded(&head, f, ocg), &bytes) || !ms_add(bytes, head.rows, &bytes))
         return ms_fail(err, MS_RESOURCE_EXHAUSTED, "the packed weights are too large");
     uint8_t *to = p->alloc(p, bytes);
     if (!to)
         return ms_fail_oom(err, "packed weights", bytes);
     *state = to;
     memcpy(to, &head, sizeof head);
-    int32_t *sum = (int32_t *)(void *)(to + ms_align64(sizeof head));
     ms_quads_weights(&head.order, NULL, w->dtype, 0, to + head.ones, 4);
-    for (size_t o = 0; o < oc; o++) {
-        const size_t in_group = o % ocg, i = in_group % MR, block = o - i;
-        const size_t rows = ocg - (in_group - i) < MR ? ocg - (in_group - i) : MR;
-        sum[o] = ms_quads_weights(&head.order, (const uint8_t *)w->data + o * k, w->dtype, flip,
-                                  to + head.rows + block * row + 4 * i, 4 * rows);
-    }
+    if (head.lanes)
+        memset(to + head.rows, 0, bytes - head.rows);
+    pack(&head, f, w, oc, ocg, to + head.rows, (int32_t *)(void *)(to + ms_align64(sizeof head)));
     return MS_OK;
 }
 
@@ -105,15 +156,10 @@ struct plan {
     struct ms_conv c;
     struct ms_quads q;
     size_t rows, bands;        /* output rows of a band */
-    size_t parts, blocks;      /* of a group's channels; MR of them each of a part's blocks */
+    size_t parts, part;        /* of a group's channels; channels of a part */
     size_t plane, image, line; /* bytes */
     size_t at_bytes, channel_bytes;
 };
-
-static size_t divided(size_t a, size_t b)
-{
-    return (a + b - 1) / b;
-}
 
 /* Bands whose quads fill no more than half of the second cache, and as many units as are wanted as
  * long as a band has two tiles of pixels and a part some blocks. */
@@ -122,7 +168,7 @@ static bool cut(struct plan *p)
     const size_t l2 = ms_cpu()->l2 ? ms_cpu()->l2 : (size_t)1 << 20;
     const size_t out = (size_t)p->c.w.out[1], items = (size_t)(p->c.n * p->c.groups);
     const size_t want = divided(p->head->pieces, items ? items : 1);
-    const size_t blocks = divided((size_t)p->c.ocg, MR);
+    const size_t high = p->head->lanes ? WIDTH : MR, ocg = (size_t)p->c.ocg;
     size_t all;
 
     if (!ms_quads_bytes(&p->q, 1, &p->plane, &p->image, &p->line) ||
@@ -135,11 +181,10 @@ static bool cut(struct plan *p)
         p->rows = divided(out, want) > least ? divided(out, want) : least;
     p->rows = p->rows < out ? p->rows : out;
     p->bands = divided(out, p->rows);
-    p->parts = p->bands < want ? divided(want, p->bands) : 1;
-    if (p->parts > divided(blocks, BLOCKS))
-        p->parts = divided(blocks, BLOCKS);
-    p->blocks = divided(blocks, p->parts);
-    p->parts = divided(blocks, p->blocks);
+    const size_t parts = p->bands < want ? divided(want, p->bands) : 1;
+    p->part = divided(ocg, parts) > PART ? divided(ocg, parts) : PART;
+    p->part = divided(p->part, high) * high;
+    p->parts = divided(ocg, p->part);
     return ms_quads_bytes(&p->q, p->rows, &p->plane, &p->image, &p->line);
 }
 
@@ -151,7 +196,7 @@ static bool plan_of(struct plan *p, const struct ms_quad_form *f, const struct m
     p->at_bytes = ms_align64(p->head->order.steps * sizeof(size_t));
     if (!cut(p))
         return false;
-    p->channel_bytes = ms_align64(p->blocks * MR * sizeof(struct channel));
+    p->channel_bytes = ms_align64(p->part * sizeof(struct channel));
     return true;
 }
 
@@ -227,10 +272,12 @@ static bool channels(const struct plan *p, const struct ms_task *t, const struct
         (const int32_t *)(const void *)((const uint8_t *)p->head + ms_align64(sizeof *p->head));
     const int32_t *bias = q && q->bias ? q->bias->data : NULL;
     const uint32_t k = (uint32_t)(p->c.icg * p->c.taps);
-    int32_t any = 0;
+    const bool each = zw && ms_tensor_count(zw) > 1;
+    int32_t z = moved_zero(p->f, zw, 0, w->dtype, MS_I8), any = 0;
 
     for (size_t i = 0; i < n; i++, o++) {
-        const int32_t z = moved_zero(p->f, zw, o, w->dtype, MS_I8);
+        if (each)
+            z = moved_zero(p->f, zw, o, w->dtype, MS_I8);
         const uint32_t less = (uint32_t)zx * ((uint32_t)sum[o] - k * (uint32_t)z);
         to[i] = (struct channel){.first = (int32_t)((bias ? (uint32_t)bias[o] : 0) - less),
                                  .zero = z,
@@ -259,9 +306,9 @@ static void store(const struct piece *list, size_t pieces, const int32_t *sums, 
         for (size_t i = 0; i < pieces; i++)
             memcpy((int32_t *)y + list[i].to, sums + list[i].lane, list[i].n * sizeof *sums);
     } else if (pieces == 1 && list->lane == 0) {
-        ms_qlinear_line(q, sums, c->factor, list->n, (uint8_t *)y + list->to);
+        ms_qlinear_line(q, sums, &c->factor, 0, list->n, (uint8_t *)y + list->to);
     } else {
-        ms_qlinear_line(q, sums, c->factor, n, bytes);
+        ms_qlinear_line(q, sums, &c->factor, 0, n, bytes);
         for (size_t i = 0; i < pieces; i++)
             memcpy((uint8_t *)y + list[i].to, bytes + list[i].lane, list[i].n);
     }
@@ -292,6 +339,34 @@ static void tile(const struct plan *p, const struct room *r, const struct ms_qli
             correct(m, width, r->channel + o, inputs, sums);
         for (size_t i = 0; i < m; i++)
             store(list, pieces, sums + i * width, n, r->channel + o + i, q, y + (o + i) * out);
+    }
+}
+
+/* All outputs of a band's rows, where channels are lanes. */
+static void strips(const struct plan *p, const struct room *r, const struct ms_task *t,
+                   const struct ms_qlinear *q, size_t rows, const uint8_t *w, size_t channels,
+                   uint8_t *y)
+{
+    const size_t out = (size_t)p->c.w.out[2], pixels = rows * out;
+    const size_t strip = divided(pixels, divided(pixels, MS_QUAD_STRIP));
+    const size_t size = q ? 1 : sizeof(int32_t), apart = (size_t)p->c.out_px;
+    struct ms_quad_block b = {
+        .f = p->f, .steps = p->head->order.steps, .at = r->at, .x = r->image, .q = q};
+    size_t px[MS_QUAD_STRIP];
+
+    for (size_t o = 0; o < channels && !ms_task_stopped(t); o += WIDTH) {
+        b.w = w + o * 4 * b.steps;
+        b.channels = channels - o < WIDTH ? channels - o : WIDTH;
+        for (size_t i = 0; i < b.channels; i++) {
+            b.first[i] = r->channel[o + i].first;
+            b.factor[i] = r->channel[o + i].factor;
+        }
+        for (size_t at = 0; at < pixels; at += strip) {
+            const size_t n = pixels - at < strip ? pixels - at : strip;
+            for (size_t i = 0; i < n; i++)
+                px[i] = 4 * ((at + i) / out * p->q.pitch + (at + i) % out);
+            ms_quad_strip(&b, px, n, y + (o * apart + at) * size, apart);
+        }
     }
 }
 
@@ -337,8 +412,7 @@ static void unit(const struct plan *p, const struct room *r, const struct ms_tas
     const size_t out_rows = (size_t)c->w.out[1], out = (size_t)c->w.out[2], ocg = (size_t)c->ocg;
     const size_t left = out_rows - at.band * p->rows, rows = left < p->rows ? left : p->rows;
     const int32_t zx = moved_zero(p->f, t->n_in > 2 ? t->in[2] : NULL, 0, t->in[0]->dtype, MS_U8);
-    const size_t o = at.part * p->blocks * MR;
-    const size_t n = ocg - o < p->blocks * MR ? ocg - o : p->blocks * MR;
+    const size_t o = at.part * p->part, n = ocg - o < p->part ? ocg - o : p->part;
     const size_t pixels = (rows - 1) * p->q.pitch + out, width = p->f->width;
     const size_t first = at.group * ocg + o;
 
@@ -346,12 +420,16 @@ static void unit(const struct plan *p, const struct room *r, const struct ms_tas
         fill(p, r, t, &at, rows, zx);
     *have = at.image;
     const bool zeros = channels(p, t, q, first, n, zx, r->channel);
-    const uint8_t *w = (const uint8_t *)p->head + p->head->rows + first * 4 * p->head->order.steps;
+    const uint8_t *w = (const uint8_t *)p->head + p->head->rows +
+                       (at.group * padded(p->head, p->f, ocg) + o) * 4 * p->head->order.steps;
     const size_t to =
         (at.item * (size_t)c->oc + first) * (size_t)c->out_px + at.band * p->rows * out;
-    for (size_t px = 0; px < pixels && !ms_task_stopped(t); px += width)
-        tile(p, r, q, px, pixels - px < width ? pixels - px : width, w, n, zeros,
-             (uint8_t *)c->y + to * (q ? 1 : sizeof(int32_t)));
+    uint8_t *y = (uint8_t *)c->y + to * (q ? 1 : sizeof(int32_t));
+    if (p->head->lanes)
+        strips(p, r, t, q, rows, w, n, y);
+    else
+        for (size_t px = 0; px < pixels && !ms_task_stopped(t); px += width)
+            tile(p, r, q, px, pixels - px < width ? pixels - px : width, w, n, zeros, y);
 }
 
 static void run(const struct ms_task *t, const struct ms_quad_form *f, const struct ms_qlinear *q)
@@ -377,7 +455,7 @@ static void run(const struct ms_task *t, const struct ms_quad_form *f, const str
     ms_code ms_conv_integer_direct_prepare_##s_(const struct ms_prep *p, const void **state,       \
                                                 struct ms_err *err)                                \
     {                                                                                              \
-        return prepare(p, &ms_quad_##s_, 1, state, err);                                           \
+        return prepare(p, &ms_quad_##s_, 1, 3, state, err);                                        \
     }                                                                                              \
     size_t ms_conv_integer_direct_units_##s_(const struct ms_task *t)                              \
     {                                                                                              \
@@ -398,7 +476,7 @@ static void run(const struct ms_task *t, const struct ms_quad_form *f, const str
     ms_code ms_qlinear_conv_direct_prepare_##s_(const struct ms_prep *p, const void **state,       \
                                                 struct ms_err *err)                                \
     {                                                                                              \
-        return prepare(p, &ms_quad_##s_, MS_QL_W, state, err);                                     \
+        return prepare(p, &ms_quad_##s_, MS_QL_W, MS_QL_WZ, state, err);                           \
     }                                                                                              \
     size_t ms_qlinear_conv_direct_units_##s_(const struct ms_task *t)                              \
     {                                                                                              \

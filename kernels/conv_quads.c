@@ -76,6 +76,11 @@ int32_t ms_quads_weights(const struct ms_quads_order *o, const uint8_t *w, enum 
 
 /* ---- the image ---- */
 
+size_t ms_quads_pitch(const struct ms_quads_order *o, int64_t out, int64_t d, int64_t s)
+{
+    return (size_t)(out + (int64_t)(o->columns ? o->group * (o->turns - 1) : o->kw - 1) * d / s);
+}
+
 /* Places of the phases that k taps, dilated by d, meet; returns their number. */
 static size_t phases(int8_t *at, int64_t k, int64_t d, int64_t s)
 {
@@ -96,8 +101,7 @@ void ms_quads_of(struct ms_quads *q, const struct ms_quads_order *o, const struc
     *q = (struct ms_quads){.o = *o, .w = *w};
     q->row_phases = phases(q->row_at, w->k[1], w->d[1], w->s[1]);
     q->col_phases = phases(q->col_at, o->columns ? 1 : w->k[2], w->d[2], w->s[2]);
-    const int64_t last = o->columns ? (int64_t)(o->group * (o->turns - 1)) : w->k[2] - 1;
-    q->pitch = (size_t)(w->out[2] + last * w->d[2] / w->s[2]);
+    q->pitch = ms_quads_pitch(o, w->out[2], w->d[2], w->s[2]);
     q->more = (size_t)((w->k[1] - 1) * w->d[1] / w->s[1]);
 }
 

@@ -32,6 +32,9 @@ bool ms_quads_order_of(struct ms_quads_order *o, const struct ms_node *n, const 
 int32_t ms_quads_weights(const struct ms_quads_order *o, const uint8_t *w, enum ms_dtype t,
                          uint8_t flip, uint8_t *to, size_t apart);
 
+/* Pixels of a row of quads for `out` of the output; dilation d and stride s of the columns. */
+size_t ms_quads_pitch(const struct ms_quads_order *o, int64_t out, int64_t d, int64_t s);
+
 struct ms_quads {
     struct ms_quads_order o;
     struct ms_window w;

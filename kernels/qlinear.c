@@ -100,13 +100,13 @@ MS_TARGET_AVX2 static void row_avx2(const struct ms_qlinear *q, const int32_t *a
         row_any(q, acc + j, factor + j * step, step, bias, n - j, y + j);
 }
 
-/* Up to 64 sums: packing saturates, and does so with NaN and what is too small as the clamps above
- * do. */
+/* See ms_qlinear_line: packing saturates, and does so with NaN and what is too small as the clamps
+ * above do. */
 MS_TARGET_AVX512 static void line_avx512(const struct ms_qlinear *q, const int32_t *acc,
-                                         float factor, size_t n, uint8_t *y)
+                                         const float *factor, size_t step, size_t n, uint8_t *y)
 {
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    const __m512 hi = _mm512_set1_ps((float)(q->hi - q->zero)), f = _mm512_set1_ps(factor);
+    const __m512 hi = _mm512_set1_ps((float)(q->hi - q->zero)), one = _mm512_set1_ps(*factor);
     const __m512i zero = _mm512_set1_epi16((int16_t)q->zero);
     const __mmask64 some = n < 64 ? (UINT64_C(1) << n) - 1 : UINT64_MAX;
     __m512i v[4];
@@ -114,6 +114,7 @@ MS_TARGET_AVX512 static void line_avx512(const struct ms_qlinear *q, const int32
     MS_UNROLL for (int i = 0; i < 4; i++)
     {
         const __m512 sum = _mm512_cvtepi32_ps(_mm512_loadu_si512(acc + 16 * i));
+        const __m512 f = step ? _mm512_loadu_ps(factor + 16 * i) : one;
         v[i] = _mm512_cvtps_epi32(_mm512_min_ps(hi, _mm512_mul_ps(sum, f)));
     }
     const __m512i a = _mm512_adds_epi16(_mm512_packs_epi32(v[0], v[1]), zero);
@@ -123,10 +124,10 @@ MS_TARGET_AVX512 static void line_avx512(const struct ms_qlinear *q, const int32
 }
 
 /* The same, 16 at a time. */
-MS_TARGET_AVX2 static void line_avx2(const struct ms_qlinear *q, const int32_t *acc, float factor,
-                                     size_t n, uint8_t *y)
+MS_TARGET_AVX2 static void line_avx2(const struct ms_qlinear *q, const int32_t *acc,
+                                     const float *factor, size_t step, size_t n, uint8_t *y)
 {
-    const __m256 hi = _mm256_set1_ps((float)(q->hi - q->zero)), f = _mm256_set1_ps(factor);
+    const __m256 hi = _mm256_set1_ps((float)(q->hi - q->zero)), one = _mm256_set1_ps(*factor);
     const __m256i zero = _mm256_set1_epi16((int16_t)q->zero);
     uint8_t rest[16];
 
@@ -135,6 +136,7 @@ MS_TARGET_AVX2 static void line_avx2(const struct ms_qlinear *q, const int32_t *
         MS_UNROLL for (int i = 0; i < 2; i++)
         {
             const __m256i sum = _mm256_loadu_si256((const void *)(acc + j + 8 * i));
+            const __m256 f = step ? _mm256_loadu_ps(factor + j + 8 * i) : one;
             const __m256 product = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), f);
             v[i] = _mm256_cvtps_epi32(_mm256_min_ps(hi, product));
         }
@@ -151,7 +153,9 @@ MS_TARGET_AVX2 static void line_avx2(const struct ms_qlinear *q, const int32_t *
 
 static float scale_at(const struct ms_tensor *s, size_t i)
 {
-    return (float)ms_tensor_f64(s, ms_tensor_count(s) > 1 ? i : 0);
+    const size_t at = ms_tensor_count(s) > 1 ? i : 0;
+
+    return s->dtype == MS_F32 ? ((const float *)s->data)[at] : (float)ms_tensor_f64(s, at);
 }
 
 static float factor_at(const struct ms_qlinear *q, size_t row, size_t col)
@@ -191,15 +195,15 @@ float ms_qlinear_factor(const struct ms_qlinear *q, size_t row)
     return factor_at(q, row, 0);
 }
 
-void ms_qlinear_line(const struct ms_qlinear *q, const int32_t *acc, float factor, size_t n,
-                     uint8_t *y)
+void ms_qlinear_line(const struct ms_qlinear *q, const int32_t *acc, const float *factor,
+                     size_t step, size_t n, uint8_t *y)
 {
     if (q->isa == MS_ISA_AVX512)
-        line_avx512(q, acc, factor, n, y);
+        line_avx512(q, acc, factor, step, n, y);
     else if (q->isa == MS_ISA_AVX2)
-        line_avx2(q, acc, factor, n, y);
+        line_avx2(q, acc, factor, step, n, y);
     else
-        row_of(q)(q, acc, &factor, 0, 0, n, y);
+        row_any(q, acc, factor, step, 0, n, y);
 }
 
 static ms_code check_count(struct ms_infer *c, int i, int64_t want)
