@@ -48,26 +48,26 @@ MS_V8 void store(int32_t *c, __m256i v, size_t n)
                                             const int32_t *sum, int32_t *c, size_t ldc)            \
     {                                                                                              \
         __m256i acc[MR][VECS], v[VECS];                                                            \
-        MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < VECS; j++)            \
+        MS_UNROLL for (size_t i = 0; i < MR; i++) MS_UNROLL for (size_t j = 0; j < VECS; j++)      \
             acc[i][j] = _mm256_setzero_si256();                                                    \
         for (; groups > 0; groups--, a += 4, b += 4 * w) {                                         \
-            MS_UNROLL for (int j = 0; j < VECS; j++) v[j] =                                        \
+            MS_UNROLL for (size_t j = 0; j < VECS; j++) v[j] =                                     \
                 _mm256_loadu_si256((const void *)(b + 32 * j));                                    \
-            MS_UNROLL for (int i = 0; i < MR; i++)                                                 \
+            MS_UNROLL for (size_t i = 0; i < MR; i++)                                              \
             {                                                                                      \
                 const __m256i x = _mm256_set1_epi32(group(a + i * row));                           \
-                MS_UNROLL for (int j = 0; j < VECS; j++) DOT(acc[i][j], x, v[j]);                  \
+                MS_UNROLL for (size_t j = 0; j < VECS; j++) DOT(acc[i][j], x, v[j]);               \
             }                                                                                      \
         }                                                                                          \
-        MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < VECS; j++)            \
+        MS_UNROLL for (size_t i = 0; i < MR; i++) MS_UNROLL for (size_t j = 0; j < VECS; j++)      \
         {                                                                                          \
             const __m256i p = _mm256_loadu_si256((const void *)(add + 8 * j));                     \
             const __m256i z = _mm256_loadu_si256((const void *)(zb + 8 * j));                      \
             __m256i y =                                                                            \
                 _mm256_add_epi32(acc[i][j], _mm256_mullo_epi32(_mm256_set1_epi32(za[i]), p));      \
             y = _mm256_sub_epi32(y, _mm256_mullo_epi32(_mm256_set1_epi32(sum[i]), z));             \
-            if (n > 8 * (size_t)j)                                                                 \
-                store(c + i * ldc + 8 * (size_t)j, y, n - 8 * (size_t)j);                          \
+            if (n > 8 * j)                                                                         \
+                store(c + i * ldc + 8 * j, y, n - 8 * j);                                          \
         }                                                                                          \
     }
 #define TILES(MR) TILE(TARGET_VNNI, bytes, DOT_BYTES, MR) TILE(MS_TARGET_AVX2, words, DOT_WORDS, MR)
