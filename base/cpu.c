@@ -30,6 +30,7 @@ static unsigned xcr0(void)
 static void ask_isa(void)
 {
     unsigned a, b, c, d, a7, b7, c7, d7;
+    bool bf16 = false;
 
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
         return;
@@ -39,13 +40,16 @@ static void ask_isa(void)
     if (!__get_cpuid_count(7, 0, &a7, &b7, &c7, &d7) || !(b7 & bit_AVX2))
         return;
     cpu.isa = MS_ISA_AVX2;
+    if (__get_cpuid_count(7, 1, &a, &b, &c, &d)) {
+        cpu.avxvnni = (a & (1u << 4)) != 0;
+        bf16 = (a & (1u << 5)) != 0;
+    }
     const unsigned wanted = bit_AVX512F | bit_AVX512BW | bit_AVX512VL | bit_AVX512DQ;
     if ((saved & 0xe6) != 0xe6 || (b7 & wanted) != wanted)
         return;
     cpu.isa = MS_ISA_AVX512;
     cpu.vnni = (c7 & bit_AVX512VNNI) != 0;
-    if (__get_cpuid_count(7, 1, &a, &b, &c, &d))
-        cpu.bf16 = (a & (1u << 5)) != 0;
+    cpu.bf16 = bf16;
 }
 
 /* Width of the datapath, as AMD tells it (leaf 8000001a: bit 2 is 256, bit 3 is 512). */

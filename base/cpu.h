@@ -27,6 +27,7 @@ enum ms_isa {
 struct ms_cpu {
     enum ms_isa isa; /* best of CPUID and XCR0, lowered by MINDSERVE_ISA=avx512|avx2|generic */
     bool vnni, bf16; /* AVX-512 VNNI, BF16 */
+    bool avxvnni;    /* the same of 256 bits, encoded without AVX-512 */
     bool split512;  /* 512-bit operations take two turns: 256-bit ones are as fast, byte for byte */
     char model[64]; /* "AMD EPYC" */
     int family, model_id, stepping;

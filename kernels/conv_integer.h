@@ -17,6 +17,7 @@ size_t ms_conv_integer_units(const struct ms_task *t);
     size_t ms_conv_integer_scratch_##s_(const struct ms_task *t);                                  \
     void ms_conv_integer_##s_(const struct ms_task *t);
 MS_FORM(vnni)
+MS_FORM(avxvnni)
 MS_FORM(avx2)
 MS_FORM(plain)
 #undef MS_FORM
@@ -29,8 +30,36 @@ size_t ms_qlinear_conv_units(const struct ms_task *t);
     size_t ms_qlinear_conv_scratch_##s_(const struct ms_task *t);                                  \
     void ms_qlinear_conv_##s_(const struct ms_task *t);
 MS_FORM(vnni)
+MS_FORM(avxvnni)
 MS_FORM(avx2)
 MS_FORM(plain)
 #undef MS_FORM
+
+/* conv_integer_direct.c: both with constant weights, one or two axes and short strides. */
+#define MS_FORM(op_, s_)                                                                           \
+    bool ms_##op_##_direct_applicable_##s_(const struct ms_prep *p);                               \
+    ms_code ms_##op_##_direct_prepare_##s_(const struct ms_prep *p, const void **state,            \
+                                           struct ms_err *err);                                    \
+    size_t ms_##op_##_direct_units_##s_(const struct ms_task *t);                                  \
+    size_t ms_##op_##_direct_scratch_##s_(const struct ms_task *t);                                \
+    void ms_##op_##_direct_##s_(const struct ms_task *t);
+#define MS_FORMS(s_) MS_FORM(conv_integer, s_) MS_FORM(qlinear_conv, s_)
+MS_FORMS(vnni)
+MS_FORMS(avxvnni)
+MS_FORMS(avx2)
+#undef MS_FORMS
+#undef MS_FORM
+#define MS_CONV_INTEGER_DIRECT(op_, isa_, s_, rate_)                                               \
+    {                                                                                              \
+        .name = #op_ "_direct_" #s_, .dtypes = MS_BIT(I8) | MS_BIT(U8), .isa = isa_,               \
+        .applicable = ms_##op_##_direct_applicable_##s_,                                           \
+        .prepare = ms_##op_##_direct_prepare_##s_, .units = ms_##op_##_direct_units_##s_,          \
+        .scratch = ms_##op_##_direct_scratch_##s_, .run = ms_##op_##_direct_##s_, .rate = rate_    \
+    }
+/* The rows of an operator's list, fastest first within an instruction set. */
+#define MS_CONV_INTEGER_DIRECT_VNNI(op_) MS_CONV_INTEGER_DIRECT(op_, MS_ISA_AVX512, vnni, 300)
+#define MS_CONV_INTEGER_DIRECT_AVX2(op_)                                                           \
+    MS_CONV_INTEGER_DIRECT(op_, MS_ISA_AVX2, avxvnni, 150),                                        \
+        MS_CONV_INTEGER_DIRECT(op_, MS_ISA_AVX2, avx2, 60)
 
 #endif

@@ -28,6 +28,12 @@ void ms_qlinear_of(struct ms_qlinear *q, const struct ms_task *t, bool w_rows, e
 /* m x n sums, lda apart, which begin at (row, col), to bytes ldy apart. */
 void ms_qlinear_put(const struct ms_qlinear *q, const int32_t *acc, size_t lda, size_t m, size_t n,
                     size_t row, size_t col, uint8_t *y, size_t ldy);
+/* What sums of a row are multiplied with, where columns share a scale. */
+float ms_qlinear_factor(const struct ms_qlinear *q, size_t row);
+/* n <= 64 sums, of which 64 may be read, to bytes; bias is in them. step: 1, each has a factor of
+ * its own (64 may be read too); 0, one for all. */
+void ms_qlinear_line(const struct ms_qlinear *q, const int32_t *acc, const float *factor,
+                     size_t step, size_t n, uint8_t *y);
 /* Dtypes of scales and zero points, and that there is one or as many as rows (x), columns or
  * channels (w); negative counts are not known. */
 ms_code ms_qlinear_check(struct ms_infer *c, int64_t rows, int64_t columns);

@@ -148,6 +148,16 @@ def cases():
     yield Case("conv_integer", "ConvInteger", [ints(255, 1, 64, 56, 56, dtype=np.uint8)], [ints(100, 64, 64, 3, 3, dtype=np.int8), np.uint8(7)], pads=[1, 1, 1, 1])
     yield Case("qlinear_conv", "QLinearConv", [ints(255, 1, 64, 56, 56, dtype=np.uint8)],
                [np.float32(0.02), np.uint8(128), ints(100, 64, 64, 3, 3, dtype=np.int8), np.float32(0.01), np.int8(0), np.float32(9), np.uint8(128), ints(900, 64, dtype=np.int32)], pads=[1, 1, 1, 1])
+    for name, c, size, oc, k, attrs in (
+            ("1x1", 64, 56, 256, 1, {}), ("1x1_deep", 2048, 7, 512, 1, {}), ("1x1s2", 256, 56, 512, 1, {"strides": [2, 2]}),
+            ("3x3_14", 256, 14, 256, 3, {"pads": [1] * 4}), ("3x3_7", 512, 7, 512, 3, {"pads": [1] * 4}),
+            ("3x3s2", 128, 56, 128, 3, {"pads": [1] * 4, "strides": [2, 2]}), ("stem", 3, 224, 64, 7, {"pads": [3] * 4, "strides": [2, 2]}),
+            ("depthwise", 144, 56, 144, 3, {"pads": [1] * 4, "group": 144}),
+            ("depthwise_s2", 144, 56, 144, 3, {"pads": [1] * 4, "strides": [2, 2], "group": 144})):
+        w = RNG.integers(-100, 101, (oc, c // attrs.get("group", 1), k, k)).astype(np.int8)
+        scale = np.float32(0.5 * np.sqrt(w[0].size))
+        yield Case("qlinear_conv_" + name, "QLinearConv", [ints(255, 1, c, size, size, dtype=np.uint8)],
+                   [np.float32(0.02), np.uint8(128), w, np.full(oc, 0.01, np.float32), np.zeros(oc, np.int8), scale, np.uint8(128), ints(900, oc, dtype=np.int32)], **attrs)
     yield Case("qlinear_matmul", "QLinearMatMul", [ints(255, 128, 768, dtype=np.uint8)],
                [np.float32(0.02), np.uint8(128), ints(100, 768, 768, dtype=np.int8), np.float32(0.01), np.int8(0), np.float32(9), np.uint8(128)])
     yield Case("dynamic_quantize", "DynamicQuantizeLinear", [image], outputs=3)

@@ -587,22 +587,35 @@ static void gen_matmul_integer(struct kt_case *c)
     kt_in(c, zero_points(c, tb, b.rank < 2 ? 1 : b.dim[b.rank - 1]), KT_CONST);
 }
 
+/* Small ones of all kinds; some with rows longer than a vector, some with many channels. */
+static void integer_conv_shapes(struct kt_case *c, struct ms_shape *x, struct ms_shape *w)
+{
+    const bool deep = kt_int(c, 0, 7) == 0;
+    int64_t group = kt_int(c, 1, 3), ocg = deep ? kt_int(c, 60, 80) : kt_int(c, 1, 7);
+
+    *x = kt_shape(c, 4, 3, 12);
+    *w = kt_shape(c, 4, 1, 3);
+    if (!deep && kt_int(c, 0, 3) == 0) {
+        x->dim[3] = kt_int(c, 17, 40);
+        w->dim[3] = kt_int(c, 1, 7);
+    }
+    x->dim[0] = kt_int(c, 1, 3);
+    w->dim[0] = group * ocg;
+    w->dim[1] = deep ? kt_int(c, 16, 50) : kt_int(c, 1, 5);
+    x->dim[1] = group * w->dim[1];
+    ms_attr_set_int(c->node, "group", group);
+}
+
 static void gen_conv_integer(struct kt_case *c)
 {
     enum ms_dtype ta = kt_flip(c) ? MS_U8 : MS_I8, tb = kt_flip(c) ? MS_U8 : MS_I8;
-    int64_t group = kt_int(c, 1, 3), icg = kt_int(c, 1, 5),
-            ocg = kt_int(c, 0, 9) ? kt_int(c, 1, 7) : 66;
-    struct ms_shape x = kt_shape(c, 4, 3, 12), w = kt_shape(c, 4, 1, 3);
+    struct ms_shape x, w;
 
-    x.dim[0] = kt_int(c, 1, 3);
-    x.dim[1] = group * icg;
-    w.dim[0] = group * ocg;
-    w.dim[1] = icg;
+    integer_conv_shapes(c, &x, &w);
     kt_in(c, kt_random(c, ta, &x, -128, 255), KT_BATCHED);
     kt_in(c, kt_random(c, tb, &w, -128, 255), kt_flip(c) ? KT_CONST : KT_VALUE);
     kt_in(c, kt_flip(c) ? kt_scalar(ta, 7) : NULL, KT_CONST);
     kt_in(c, zero_points(c, tb, w.dim[0]), KT_CONST);
-    ms_attr_set_int(c->node, "group", group);
     set_window(c, 2, 2);
 }
 
@@ -631,7 +644,8 @@ static void quantised(struct kt_case *c, const struct ms_shape *x, const struct 
     kt_in(c, some_zero(c, ta, rows), KT_CONST);
     kt_in(c, kt_random(c, tb, w, -128, 255), kt_flip(c) ? KT_CONST : KT_VALUE);
     kt_in(c, some_scale(c, columns), KT_CONST);
-    kt_in(c, some_zero(c, tb, columns), KT_CONST);
+    kt_in(c, kt_flip(c) ? kt_scalar(tb, tb == MS_U8 ? 128 : 0) : some_zero(c, tb, columns),
+          KT_CONST);
     kt_in(c, kt_scalar(MS_F32, kt_flip(c) ? 0.9 : 3.3), KT_CONST);
     kt_in(c, kt_flip(c) ? kt_scalar(MS_U8, 131) : kt_scalar(MS_I8, -3), KT_CONST);
 }
@@ -647,18 +661,13 @@ static void gen_qlinear_matmul(struct kt_case *c)
 
 static void gen_qlinear_conv(struct kt_case *c)
 {
-    int64_t group = kt_int(c, 1, 3), ocg = kt_int(c, 0, 9) ? kt_int(c, 1, 7) : 66;
-    struct ms_shape x = kt_shape(c, 4, 3, 12), w = kt_shape(c, 4, 1, 3);
+    struct ms_shape x, w;
 
-    x.dim[0] = kt_int(c, 1, 3);
-    w.dim[0] = group * ocg;
-    w.dim[1] = kt_int(c, 1, 5);
-    x.dim[1] = group * w.dim[1];
+    integer_conv_shapes(c, &x, &w);
     quantised(c, &x, &w, 1, w.dim[0], KT_BATCHED);
     if (kt_flip(c))
         kt_in(c, kt_random(c, MS_I32, &(struct ms_shape){.rank = 1, .dim = {w.dim[0]}}, -900, 900),
               KT_CONST);
-    ms_attr_set_int(c->node, "group", group);
     set_window(c, 2, 2);
 }
 

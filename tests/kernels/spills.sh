@@ -17,7 +17,7 @@ objdump -t "$object" | grep -q '__asan\|__ubsan\|__tsan\|__msan\|__gcov\|__llvm'
 objdump -d --no-show-raw-insn "$object" | awk '
 function has_products(i,   j) {
     for (j = 0; j < n; j++)
-        if (at[j] >= from[i] && at[j] <= to[i] && text[j] ~ /vfn?m|vpdp/)
+        if (at[j] >= from[i] && at[j] <= to[i] && text[j] ~ /vfn?m|vpdp|vpmadd/)
             return 1
     return 0
 }
