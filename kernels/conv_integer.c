@@ -125,6 +125,8 @@ MS_OP(conv_integer) = {
             MS_CONV_INTEGER_DIRECT_VNNI(conv_integer),
             PACKED(MS_ISA_AVX512, vnni, .applicable = ms_matmul_integer_vnni_applicable),
             MS_CONV_INTEGER_DIRECT_AVX2(conv_integer),
+            PACKED(MS_ISA_AVX2, avxvnni, .applicable = ms_matmul_integer_avxvnni_applicable,
+                   .rate = 120),
             PACKED(MS_ISA_AVX2, avx2, .rate = 60),
             PACKED(MS_ISA_ANY, plain, .rate = 4),
             {.name = "conv_integer", .dtypes = BYTES, .units = units, .run = run},

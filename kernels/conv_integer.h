@@ -17,6 +17,7 @@ size_t ms_conv_integer_units(const struct ms_task *t);
     size_t ms_conv_integer_scratch_##s_(const struct ms_task *t);                                  \
     void ms_conv_integer_##s_(const struct ms_task *t);
 MS_FORM(vnni)
+MS_FORM(avxvnni)
 MS_FORM(avx2)
 MS_FORM(plain)
 #undef MS_FORM
@@ -29,6 +30,7 @@ size_t ms_qlinear_conv_units(const struct ms_task *t);
     size_t ms_qlinear_conv_scratch_##s_(const struct ms_task *t);                                  \
     void ms_qlinear_conv_##s_(const struct ms_task *t);
 MS_FORM(vnni)
+MS_FORM(avxvnni)
 MS_FORM(avx2)
 MS_FORM(plain)
 #undef MS_FORM

@@ -243,5 +243,6 @@ size_t ms_qlinear_conv_units(const struct ms_task *t)
         run(&q.t, &ms_int_##s_, &q);                                                               \
     }
 FORM(vnni, MS_ISA_AVX512)
+FORM(avxvnni, MS_ISA_AVX2)
 FORM(avx2, MS_ISA_AVX2)
 FORM(plain, MS_ISA_ANY)

@@ -89,6 +89,8 @@ MS_OP(matmul_integer) = {
     .kernels =
         (const struct ms_kernel[]){
             PACKED(MS_ISA_AVX512, vnni, .applicable = ms_matmul_integer_vnni_applicable),
+            PACKED(MS_ISA_AVX2, avxvnni, .applicable = ms_matmul_integer_avxvnni_applicable,
+                   .rate = 120),
             PACKED(MS_ISA_AVX2, avx2, .rate = 60),
             PACKED(MS_ISA_ANY, plain, .rate = 4),
             {.name = "matmul_integer", .dtypes = BYTES, .run = run},

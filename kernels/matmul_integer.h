@@ -7,12 +7,14 @@
 
 size_t ms_matmul_integer_units(const struct ms_task *t);
 bool ms_matmul_integer_vnni_applicable(const struct ms_prep *p);
+bool ms_matmul_integer_avxvnni_applicable(const struct ms_prep *p);
 #define MS_FORM(s_)                                                                                \
     ms_code ms_matmul_integer_prepare_##s_(const struct ms_prep *p, const void **state,            \
                                            struct ms_err *err);                                    \
     size_t ms_matmul_integer_scratch_##s_(const struct ms_task *t);                                \
     void ms_matmul_integer_##s_(const struct ms_task *t);
 MS_FORM(vnni)
+MS_FORM(avxvnni)
 MS_FORM(avx2)
 MS_FORM(plain)
 #undef MS_FORM
@@ -25,6 +27,7 @@ size_t ms_qlinear_matmul_units(const struct ms_task *t);
     size_t ms_qlinear_matmul_scratch_##s_(const struct ms_task *t);                                \
     void ms_qlinear_matmul_##s_(const struct ms_task *t);
 MS_FORM(vnni)
+MS_FORM(avxvnni)
 MS_FORM(avx2)
 MS_FORM(plain)
 #undef MS_FORM

@@ -167,6 +167,12 @@ bool ms_matmul_integer_vnni_applicable(const struct ms_prep *p)
     return ms_cpu()->vnni;
 }
 
+bool ms_matmul_integer_avxvnni_applicable(const struct ms_prep *p)
+{
+    (void)p;
+    return ms_cpu()->avxvnni;
+}
+
 #define FORM(s_, isa_)                                                                             \
     ms_code ms_matmul_integer_prepare_##s_(const struct ms_prep *p, const void **state,            \
                                            struct ms_err *err)                                     \
@@ -199,5 +205,6 @@ bool ms_matmul_integer_vnni_applicable(const struct ms_prep *p)
         run(&q.t, &ms_int_##s_, &q);                                                               \
     }
 FORM(vnni, MS_ISA_AVX512)
+FORM(avxvnni, MS_ISA_AVX2)
 FORM(avx2, MS_ISA_AVX2)
 FORM(plain, MS_ISA_ANY)

@@ -96,6 +96,8 @@ MS_OP(qlinear_conv) = {
             MS_CONV_INTEGER_DIRECT_VNNI(qlinear_conv),
             PACKED(MS_ISA_AVX512, vnni, .applicable = ms_matmul_integer_vnni_applicable),
             MS_CONV_INTEGER_DIRECT_AVX2(qlinear_conv),
+            PACKED(MS_ISA_AVX2, avxvnni, .applicable = ms_matmul_integer_avxvnni_applicable,
+                   .rate = 120),
             PACKED(MS_ISA_AVX2, avx2, .rate = 60),
             PACKED(MS_ISA_ANY, plain, .rate = 4),
             {.name = "qlinear_conv", .dtypes = BYTES, .run = run},

@@ -83,6 +83,8 @@ MS_OP(qlinear_matmul) = {
     .kernels =
         (const struct ms_kernel[]){
             PACKED(MS_ISA_AVX512, vnni, .applicable = ms_matmul_integer_vnni_applicable),
+            PACKED(MS_ISA_AVX2, avxvnni, .applicable = ms_matmul_integer_avxvnni_applicable,
+                   .rate = 120),
             PACKED(MS_ISA_AVX2, avx2, .rate = 60),
             PACKED(MS_ISA_ANY, plain, .rate = 4),
             {.name = "qlinear_matmul", .dtypes = BYTES, .run = run},

@@ -95,24 +95,54 @@ static void pack_quads(uint8_t *to, const uint8_t *b, size_t ldb, __m128i flip, 
     }
 }
 
-/* Whole groups and whole vectors of columns of a form of bytes; *rows, *columns: so many are done.
- */
-static void pack_fast(const struct ms_int_form *f, uint8_t *to, const uint8_t *b, int move,
-                      size_t k, size_t n, size_t w, size_t ldb, int32_t *sum, size_t *rows,
-                      size_t *columns)
+/* 8 numbers of type t as 16 bits: the low ones of v, or the high ones. */
+static __m128i words(__m128i v, enum ms_dtype t, bool high)
+{
+    const __m128i zero = _mm_setzero_si128();
+    const __m128i sign = t == MS_I8 ? _mm_cmpgt_epi8(zero, v) : zero;
+
+    return high ? _mm_unpackhi_epi8(v, sign) : _mm_unpacklo_epi8(v, sign);
+}
+
+/* Two rows of 16 bytes to 16 pairs of 16-bit numbers; adds each column's to sum. */
+static void pack_pairs(uint8_t *to, const uint8_t *b, size_t ldb, enum ms_dtype t, int32_t *sum)
+{
+    const __m128i x = _mm_loadu_si128((const void *)b), ones = _mm_set1_epi16(1);
+    const __m128i y = _mm_loadu_si128((const void *)(b + ldb));
+    const __m128i xl = words(x, t, false), xh = words(x, t, true);
+    const __m128i yl = words(y, t, false), yh = words(y, t, true);
+    const __m128i out[4] = {_mm_unpacklo_epi16(xl, yl), _mm_unpackhi_epi16(xl, yl),
+                            _mm_unpacklo_epi16(xh, yh), _mm_unpackhi_epi16(xh, yh)};
+
+    for (size_t i = 0; i < 4; i++) {
+        __m128i *s = (void *)(sum + 4 * i);
+        _mm_storeu_si128((void *)(to + 16 * i), out[i]);
+        _mm_storeu_si128(s, _mm_add_epi32(_mm_loadu_si128(s), _mm_madd_epi16(out[i], ones)));
+    }
+}
+
+/* Whole groups and whole vectors of columns; *rows, *columns: so many are done. */
+static void pack_fast(const struct ms_int_form *f, uint8_t *to, const uint8_t *b, enum ms_dtype t,
+                      int move, size_t k, size_t n, size_t w, size_t ldb, int32_t *sum,
+                      size_t *rows, size_t *columns)
 {
     const __m128i flip = _mm_set1_epi8(move ? (char)0x80 : 0);
 
-    *rows = f->bytes == 1 ? k / 4 * 4 : 0;
+    *rows = k / f->group * f->group;
     *columns = n / 16 * 16;
-    for (size_t q = 0; q < *rows; q += 4)
-        for (size_t j = 0; j < *columns; j += 16)
-            pack_quads(to + (q / 4 * w + j) * 4, b + q * ldb + j, ldb, flip, sum + j);
+    for (size_t q = 0; q < *rows; q += f->group)
+        for (size_t j = 0; j < *columns; j += 16) {
+            uint8_t *at = to + (q / f->group * w + j) * 4;
+            if (f->bytes == 1)
+                pack_quads(at, b + q * ldb + j, ldb, flip, sum + j);
+            else
+                pack_pairs(at, b + q * ldb + j, ldb, t, sum + j);
+        }
 }
 #else
-static void pack_fast(const struct ms_int_form *f, uint8_t *to, const uint8_t *b, int move,
-                      size_t k, size_t n, size_t w, size_t ldb, int32_t *sum, size_t *rows,
-                      size_t *columns)
+static void pack_fast(const struct ms_int_form *f, uint8_t *to, const uint8_t *b, enum ms_dtype t,
+                      int move, size_t k, size_t n, size_t w, size_t ldb, int32_t *sum,
+                      size_t *rows, size_t *columns)
 {
     *rows = *columns = 0;
 }
@@ -131,7 +161,7 @@ struct ms_int_panel ms_int_pack_panel(const struct ms_int_form *f, void *to, con
     if (k % g || n != w)
         memset(to, 0, groups_of(f, k) * g * w * f->bytes);
     memset(sum, 0, w * sizeof *sum);
-    pack_fast(f, to, b, move, k, n, w, ldb, sum, &rows, &columns);
+    pack_fast(f, to, b, t, move, k, n, w, ldb, sum, &rows, &columns);
     for (size_t q = 0; q < k; q++, b += ldb)
         for (size_t j = q < rows ? columns : 0; j < n; j++) {
             const int v = raw(b + j, t) + move;
@@ -139,6 +169,20 @@ struct ms_int_panel ms_int_pack_panel(const struct ms_int_form *f, void *to, con
             sum[j] = (int32_t)((uint32_t)sum[j] + (uint32_t)v);
         }
     return p;
+}
+
+static void pack_words(int16_t *to, const uint8_t *a, enum ms_dtype t, size_t k)
+{
+    size_t q = 0;
+#ifdef __SSE2__
+    for (; q + 16 <= k; q += 16) {
+        const __m128i v = _mm_loadu_si128((const void *)(a + q));
+        _mm_storeu_si128((void *)(to + q), words(v, t, false));
+        _mm_storeu_si128((void *)(to + q + 8), words(v, t, true));
+    }
+#endif
+    for (; q < k; q++)
+        to[q] = (int16_t)raw(a + q, t);
 }
 
 static void pack_row(const struct ms_int_form *f, void *to, const uint8_t *a, enum ms_dtype t,
@@ -153,8 +197,7 @@ static void pack_row(const struct ms_int_form *f, void *to, const uint8_t *a, en
         for (size_t q = 0; q < k; q++)
             ((uint8_t *)to)[q] = a[q] ^ 0x80;
     else
-        for (size_t q = 0; q < k; q++)
-            ((int16_t *)to)[q] = (int16_t)(raw(a + q, t) + move);
+        pack_words(to, a, t, k);
     memset((uint8_t *)to + k * f->bytes, 0, (padded - k) * f->bytes);
 }
 
@@ -175,16 +218,28 @@ static uint32_t sum_bytes(const uint8_t *p, size_t n)
     return sum;
 }
 
+static uint32_t sum_words(const int16_t *p, size_t n)
+{
+    uint32_t sum = 0;
+    size_t i = 0;
+#ifdef __SSE2__
+    const __m128i ones = _mm_set1_epi16(1);
+    __m128i acc = _mm_setzero_si128();
+    uint32_t part[4];
+
+    for (; i + 8 <= n; i += 8)
+        acc = _mm_add_epi32(acc, _mm_madd_epi16(_mm_loadu_si128((const void *)(p + i)), ones));
+    _mm_storeu_si128((void *)part, acc);
+    sum = part[0] + part[1] + part[2] + part[3];
+#endif
+    for (; i < n; i++)
+        sum += (uint32_t)p[i];
+    return sum;
+}
+
 static int32_t sum_row(const struct ms_int_form *f, const void *row, size_t k)
 {
-    const int16_t *p = row;
-    uint32_t sum = 0;
-
-    if (f->bytes == 1)
-        return (int32_t)sum_bytes(row, k);
-    for (size_t q = 0; q < k; q++)
-        sum += (uint32_t)p[q];
-    return (int32_t)sum;
+    return (int32_t)(f->bytes == 1 ? sum_bytes(row, k) : sum_words(row, k));
 }
 
 struct ms_int_rows ms_int_rows_at(const struct ms_int_form *f, const void *packed, size_t k)

@@ -36,7 +36,7 @@ struct ms_int_form {
     void (*multiply)(size_t m, size_t n, size_t w, size_t groups, const struct ms_int_rows *a,
                      const void *b, const int32_t *add, const int32_t *zb, int32_t *c, size_t ldc);
 };
-extern const struct ms_int_form ms_int_vnni, ms_int_avx2, ms_int_plain;
+extern const struct ms_int_form ms_int_vnni, ms_int_avxvnni, ms_int_avx2, ms_int_plain;
 
 /* Bytes of a packed panel of w columns with its sums, and of packed rows; false on overflow. */
 bool ms_int_panel_bytes(const struct ms_int_form *f, size_t k, size_t w, size_t *bytes);

@@ -1,9 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gemm_int_avx2.c - pairs of 16-bit numbers: tiles of up to 4 rows x 16 columns. */
+/* gemm_int_avx2.c - tiles of up to 6 rows x 16 columns, of four bytes with AVX-VNNI and of pairs of
+ * 16-bit numbers with AVX2 alone, whose products of bytes would saturate. */
 #include "kernels/gemm/gemm_int.h"
 #include "kernels/vec.h"
 
-enum { ROWS = 4, VECS = 2, COLS = 8 * VECS };
+#define TARGET_VNNI __attribute__((target("avx2,fma,f16c,avxvnni")))
+
+enum { ROWS = 6, VECS = 2, COLS = 8 * VECS };
+
+/* acc += a lane's products, of an unsigned a and a signed b. In assembly, for gcc 12 copies sums
+ * before and after the intrinsic of the first, and of the second makes more products at a time than
+ * registers are left. */
+#define DOT_BYTES(acc_, a_, b_)                                                                    \
+    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(acc_) : "x"(a_), "x"(b_))
+#define DOT_WORDS(acc_, a_, b_)                                                                    \
+    do {                                                                                           \
+        __m256i product_;                                                                          \
+        __asm__("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0"                                         \
+                : "+x"(acc_), "=&x"(product_)                                                      \
+                : "x"(a_), "x"(b_));                                                               \
+    } while (0)
+
+MS_V8 int32_t group(const uint8_t *p)
+{
+    int32_t v;
+
+    memcpy(&v, p, sizeof v);
+    return v;
+}
 
 MS_V8 void store(int32_t *c, __m256i v, size_t n)
 {
@@ -17,61 +41,72 @@ MS_V8 void store(int32_t *c, __m256i v, size_t n)
     memcpy(c, rest, n * sizeof *c);
 }
 
-#define TILE(MR)                                                                                   \
-    MS_TARGET_AVX2 static void tile_##MR(size_t n, size_t w, size_t groups, const int16_t *a,      \
-                                         size_t row, const int16_t *b, const int32_t *add,         \
-                                         const int32_t *zb, const int32_t *za, const int32_t *sum, \
-                                         int32_t *c, size_t ldc)                                   \
+#define TILE(TARGET, FORM, DOT, MR)                                                                \
+    TARGET static void FORM##_tile_##MR##x2(size_t n, size_t w, size_t groups, const uint8_t *a,   \
+                                            size_t row, const uint8_t *b, const int32_t *add,      \
+                                            const int32_t *zb, const int32_t *za,                  \
+                                            const int32_t *sum, int32_t *c, size_t ldc)            \
     {                                                                                              \
-        __m256i acc[MR][VECS];                                                                     \
-        MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < VECS; j++)            \
+        __m256i acc[MR][VECS], v[VECS];                                                            \
+        MS_UNROLL for (size_t i = 0; i < MR; i++) MS_UNROLL for (size_t j = 0; j < VECS; j++)      \
             acc[i][j] = _mm256_setzero_si256();                                                    \
-        for (size_t q = 0; q < groups; q++, b += 2 * w) {                                          \
-            __m256i v[VECS];                                                                       \
-            MS_UNROLL for (int j = 0; j < VECS; j++) v[j] =                                        \
-                _mm256_loadu_si256((const void *)(b + 16 * j));                                    \
-            MS_UNROLL for (int i = 0; i < MR; i++)                                                 \
+        for (; groups > 0; groups--, a += 4, b += 4 * w) {                                         \
+            MS_UNROLL for (size_t j = 0; j < VECS; j++) v[j] =                                     \
+                _mm256_loadu_si256((const void *)(b + 32 * j));                                    \
+            MS_UNROLL for (size_t i = 0; i < MR; i++)                                              \
             {                                                                                      \
-                int32_t pair;                                                                      \
-                memcpy(&pair, a + i * row + 2 * q, sizeof pair);                                   \
-                const __m256i x = _mm256_set1_epi32(pair);                                         \
-                MS_UNROLL for (int j = 0; j < VECS; j++) acc[i][j] =                               \
-                    _mm256_add_epi32(acc[i][j], _mm256_madd_epi16(x, v[j]));                       \
+                const __m256i x = _mm256_set1_epi32(group(a + i * row));                           \
+                MS_UNROLL for (size_t j = 0; j < VECS; j++) DOT(acc[i][j], x, v[j]);               \
             }                                                                                      \
         }                                                                                          \
-        MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < VECS; j++)            \
+        MS_UNROLL for (size_t i = 0; i < MR; i++) MS_UNROLL for (size_t j = 0; j < VECS; j++)      \
         {                                                                                          \
             const __m256i p = _mm256_loadu_si256((const void *)(add + 8 * j));                     \
             const __m256i z = _mm256_loadu_si256((const void *)(zb + 8 * j));                      \
             __m256i y =                                                                            \
                 _mm256_add_epi32(acc[i][j], _mm256_mullo_epi32(_mm256_set1_epi32(za[i]), p));      \
             y = _mm256_sub_epi32(y, _mm256_mullo_epi32(_mm256_set1_epi32(sum[i]), z));             \
-            if (n > 8 * (size_t)j)                                                                 \
-                store(c + i * ldc + 8 * (size_t)j, y, n - 8 * (size_t)j);                          \
+            if (n > 8 * j)                                                                         \
+                store(c + i * ldc + 8 * j, y, n - 8 * j);                                          \
         }                                                                                          \
     }
-TILE(1)
-TILE(2)
-TILE(3)
-TILE(4)
+#define TILES(MR) TILE(TARGET_VNNI, bytes, DOT_BYTES, MR) TILE(MS_TARGET_AVX2, words, DOT_WORDS, MR)
+TILES(1)
+TILES(2)
+TILES(3)
+TILES(4)
+TILES(5)
+TILES(6)
 
-typedef void (*tile_fn)(size_t n, size_t w, size_t groups, const int16_t *a, size_t row,
-                        const int16_t *b, const int32_t *add, const int32_t *zb, const int32_t *za,
+typedef void (*tile_fn)(size_t n, size_t w, size_t groups, const uint8_t *a, size_t row,
+                        const uint8_t *b, const int32_t *add, const int32_t *zb, const int32_t *za,
                         const int32_t *sum, int32_t *c, size_t ldc);
 
-static void multiply(size_t m, size_t n, size_t w, size_t groups, const struct ms_int_rows *a,
-                     const void *b, const int32_t *add, const int32_t *zb, int32_t *c, size_t ldc)
+static void multiply(const tile_fn tiles[ROWS], size_t m, size_t n, size_t w, size_t groups,
+                     const struct ms_int_rows *a, const void *b, const int32_t *add,
+                     const int32_t *zb, int32_t *c, size_t ldc)
 {
-    static const tile_fn tiles[] = {tile_1, tile_2, tile_3, tile_4};
-    const size_t row = a->row / sizeof(int16_t);
-
-    for (size_t i = 0; i < m; i += ROWS) {
-        const size_t rows = m - i < ROWS ? m - i : ROWS;
-        for (size_t j = 0; j < n; j += COLS)
-            tiles[rows - 1](n - j, w, groups, (const int16_t *)a->a + i * row, row,
-                            (const int16_t *)b + 2 * j, add + j, zb + j, a->za + i, a->sum + i,
+    for (size_t j = 0; j < n; j += COLS)
+        for (size_t i = 0; i < m; i += ROWS) {
+            const size_t rows = m - i < ROWS ? m - i : ROWS;
+            tiles[rows - 1](n - j, w, groups, (const uint8_t *)a->a + i * a->row, a->row,
+                            (const uint8_t *)b + 4 * j, add + j, zb + j, a->za + i, a->sum + i,
                             c + i * ldc + j, ldc);
-    }
+        }
 }
 
-const struct ms_int_form ms_int_avx2 = {.group = 2, .bytes = 2, .multiply = multiply};
+#define MULTIPLY(FORM)                                                                             \
+    static void FORM##_multiply(size_t m, size_t n, size_t w, size_t groups,                       \
+                                const struct ms_int_rows *a, const void *b, const int32_t *add,    \
+                                const int32_t *zb, int32_t *c, size_t ldc)                         \
+    {                                                                                              \
+        static const tile_fn tiles[ROWS] = {FORM##_tile_1x2, FORM##_tile_2x2, FORM##_tile_3x2,     \
+                                            FORM##_tile_4x2, FORM##_tile_5x2, FORM##_tile_6x2};    \
+        multiply(tiles, m, n, w, groups, a, b, add, zb, c, ldc);                                   \
+    }
+MULTIPLY(bytes)
+MULTIPLY(words)
+
+const struct ms_int_form ms_int_avxvnni = {
+    .group = 4, .bytes = 1, .moved = true, .multiply = bytes_multiply};
+const struct ms_int_form ms_int_avx2 = {.group = 2, .bytes = 2, .multiply = words_multiply};

@@ -574,20 +574,21 @@ static void gen_matmul_integer(struct kt_case *c)
     kt_in(c, zero_points(c, tb, b.rank < 2 ? 1 : b.dim[b.rank - 1]), KT_CONST);
 }
 
-/* Small ones of all kinds; some with rows longer than a vector, many channels, one a group. */
+/* Small ones of all kinds; some with rows longer than a vector, some with many channels. */
 static void integer_conv_shapes(struct kt_case *c, struct ms_shape *x, struct ms_shape *w)
 {
-    int64_t group = kt_int(c, 1, 3), ocg = kt_int(c, 0, 9) ? kt_int(c, 1, 7) : 66;
+    const bool deep = kt_int(c, 0, 7) == 0;
+    int64_t group = kt_int(c, 1, 3), ocg = deep ? kt_int(c, 60, 80) : kt_int(c, 1, 7);
 
     *x = kt_shape(c, 4, 3, 12);
     *w = kt_shape(c, 4, 1, 3);
-    if (kt_int(c, 0, 3) == 0) {
+    if (!deep && kt_int(c, 0, 3) == 0) {
         x->dim[3] = kt_int(c, 17, 40);
         w->dim[3] = kt_int(c, 1, 7);
     }
     x->dim[0] = kt_int(c, 1, 3);
     w->dim[0] = group * ocg;
-    w->dim[1] = kt_int(c, 0, 5) ? kt_int(c, 1, 5) : 19;
+    w->dim[1] = deep ? kt_int(c, 16, 50) : kt_int(c, 1, 5);
     x->dim[1] = group * w->dim[1];
     ms_attr_set_int(c->node, "group", group);
 }
