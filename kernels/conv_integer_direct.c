@@ -161,8 +161,8 @@ struct plan {
     size_t at_bytes, channel_bytes;
 };
 
-/* Bands whose quads fill no more than half of the second cache, and as many units as are wanted as
- * long as a band has two tiles of pixels and a part some blocks. */
+/* Even bands whose quads fill no more than half of the second cache, and as many units as are
+ * wanted as long as a band has two tiles of pixels and a part some blocks. */
 static bool cut(struct plan *p)
 {
     const size_t l2 = ms_cpu()->l2 ? ms_cpu()->l2 : (size_t)1 << 20;
@@ -180,6 +180,8 @@ static bool cut(struct plan *p)
     if (p->rows > divided(out, want))
         p->rows = divided(out, want) > least ? divided(out, want) : least;
     p->rows = p->rows < out ? p->rows : out;
+    p->bands = divided(out, p->rows);
+    p->rows = divided(out, p->bands);
     p->bands = divided(out, p->rows);
     const size_t parts = p->bands < want ? divided(want, p->bands) : 1;
     p->part = divided(ocg, parts) > PART ? divided(ocg, parts) : PART;

@@ -187,16 +187,21 @@ MS_V8 void two(uint8_t *to, const uint8_t *const p[4], size_t i, size_t stride, 
                         sign ? _mm256_cvtepi8_epi16(hi) : _mm256_cvtepu8_epi16(hi));
 }
 
+/* Bytes times n, none over 15. */
+MS_V8 __m128i times(__m128i v, size_t n)
+{
+    return _mm_mullo_epi16(v, _mm_set1_epi16((int16_t)n));
+}
+
 /* n quads of bytes `step` apart whose first ones lie `stride` apart, where those of four quads fit
  * 16 bytes; up to 7 more are written. */
 MS_TARGET_AVX2 static void spread(uint8_t *to, const uint8_t *p, size_t n, size_t stride,
                                   size_t step, uint8_t flip)
 {
-    uint8_t index[16];
-
-    for (size_t i = 0; i < 16; i++)
-        index[i] = (uint8_t)(i / 4 * stride + i % 4 * step);
-    const __m256i order = _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)index));
+    const __m128i base = _mm_setr_epi8(0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);
+    const __m128i turn = _mm_setr_epi8(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+    const __m128i index = _mm_add_epi8(times(base, step), times(turn, stride));
+    const __m256i order = _mm256_broadcastsi128_si256(index);
     const __m256i all = _mm256_set1_epi8((char)flip);
     for (size_t i = 0; i < n; i += 8) {
         const __m128i lo = _mm_loadu_si128((const void *)(p + i * stride));
@@ -264,60 +269,79 @@ static size_t within(int64_t v, size_t lo, size_t hi)
     return v < (int64_t)lo ? lo : v > (int64_t)hi ? hi : (size_t)v;
 }
 
+/* Columns [lo, hi) of a row of quads lie inside the input, the first of them at column `at` there.
+ */
+struct inside {
+    size_t lo, hi;
+    int64_t at;
+};
+
+static struct inside inside_of(const struct ms_quads *q, int64_t phase)
+{
+    const int64_t left = q->w.pb[2] - phase, stride = q->w.s[2], end = q->w.in[2] + left;
+    struct inside r = {.lo = within(left > 0 ? (left + stride - 1) / stride : 0, 0, q->pitch)};
+
+    r.hi = within(end > 0 ? (end + stride - 1) / stride : 0, r.lo, q->pitch);
+    r.at = (int64_t)r.lo * stride - left;
+    return r;
+}
+
 /* A row of quads of channels: columns of a phase of input row `row`. */
 static void channels(const struct ms_quads *q, const struct ms_quads_from *s, size_t plane,
-                     int64_t row, int64_t phase, uint8_t *to)
+                     int64_t row, const struct inside *r, uint8_t *to)
 {
-    const int64_t left = q->w.pb[2] - phase, stride = q->w.s[2];
-    const size_t lo = within(left > 0 ? (left + stride - 1) / stride : 0, 0, q->pitch);
-    const size_t hi =
-        within(q->w.in[2] + left > 0 ? (q->w.in[2] + left + stride - 1) / stride : 0, lo, q->pitch);
-    const size_t at = (size_t)(row * q->w.in[2] + (int64_t)lo * stride - left);
+    const size_t at = (size_t)(row * q->w.in[2] + r->at);
     const uint8_t *p[4];
 
-    edge(to, 0, lo, q, s);
-    if (hi > lo) {
+    edge(to, 0, r->lo, q, s);
+    if (r->hi > r->lo) {
         for (size_t u = 0; u < q->o.group; u++) { /* those that lack have weights of 0 */
             const size_t c = plane * q->o.group + u;
             p[u] = s->x + (c < q->o.depth ? c : q->o.depth - 1) * s->in_px + at;
         }
-        weave(to + 4 * lo, p, hi - lo, s->end, q, s);
+        weave(to + 4 * r->lo, p, r->hi - r->lo, s->end, q, s);
     }
-    edge(to, hi, q->pitch, q, s);
+    edge(to, r->hi, q->pitch, q, s);
 }
 
-/* A row of quads of columns. */
-static void columns(const struct ms_quads *q, const struct ms_quads_from *s, size_t plane,
-                    int64_t row, uint8_t *to)
+/* Columns [lo, hi) of a padded line are those of the input. */
+static struct inside line_of(const struct ms_quads *q)
 {
     const size_t bytes = line_bytes(q), lo = within(q->w.pb[2], 0, bytes);
-    const size_t hi = within(q->w.pb[2] + q->w.in[2], lo, bytes);
-    const uint8_t zero = (uint8_t)s->zero ^ s->flip; /* weave flips it again */
+
+    return (struct inside){lo, within(q->w.pb[2] + q->w.in[2], lo, bytes), 0};
+}
+
+/* A row of quads of columns, by way of a line that is padded already. */
+static void columns(const struct ms_quads *q, const struct ms_quads_from *s, size_t plane,
+                    int64_t row, const struct inside *r, uint8_t *to)
+{
     const uint8_t *p[4];
 
-    memset(s->line, zero, lo);
-    memcpy(s->line + lo, s->x + plane * s->in_px + (size_t)(row * q->w.in[2]), hi - lo);
-    memset(s->line + hi, zero, bytes - hi);
+    memcpy(s->line + r->lo, s->x + plane * s->in_px + (size_t)(row * q->w.in[2]), r->hi - r->lo);
+    if (q->o.group == 4 && 3 * (q->w.s[2] + q->w.d[2]) < 16) {
+        spread(to, s->line, q->pitch, (size_t)q->w.s[2], (size_t)q->w.d[2], s->flip);
+        return;
+    }
     for (size_t u = 0; u < q->o.group; u++)
         p[u] = s->line + u * (size_t)q->w.d[2];
-    if (q->o.group == 4 && 3 * (q->w.s[2] + q->w.d[2]) < 16)
-        spread(to, s->line, q->pitch, (size_t)q->w.s[2], (size_t)q->w.d[2], s->flip);
-    else
-        weave(to, p, q->pitch, s->line + bytes, q, s);
+    weave(to, p, q->pitch, s->line + line_bytes(q), q, s);
 }
 
 /* Rows of quads of one channel plane and phase. */
 static void rows_of(const struct ms_quads *q, const struct ms_quads_from *s, size_t plane,
                     int64_t down, int64_t right, size_t first, size_t rows, uint8_t *to)
 {
+    const struct inside r = q->o.columns ? line_of(q) : inside_of(q, right);
+
     for (size_t j = 0; j < rows; j++, to += q->pitch * 4) {
         const int64_t row = (int64_t)(first + j) * q->w.s[1] + down - q->w.pb[1];
         if (row < 0 || row >= q->w.in[1])
             edge(to, 0, q->pitch, q, s);
         else if (q->o.columns)
-            columns(q, s, plane, row, to);
+            columns(q, s, plane, row, &r, to);
         else
-            channels(q, s, plane, row, right, to);
+            channels(q, s, plane, row, &r, to);
     }
 }
 
@@ -344,6 +368,8 @@ void ms_quads_fill(const struct ms_quads *q, const struct ms_quads_from *s, uint
         first = 0;
         rows = 1;
     }
+    if (q->o.columns) /* edges stay in the line; what makes quads flips them again */
+        memset(s->line, (uint8_t)s->zero ^ s->flip, line_bytes(q));
     for (size_t p = 0; p < q->o.planes; p++)
         for (int64_t a = 0; a < q->w.s[1]; a++)
             for (int64_t b = 0; b < q->w.s[2]; b++)
