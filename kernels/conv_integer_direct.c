@@ -72,8 +72,25 @@ static size_t divided(size_t a, size_t b)
     return (a + b - 1) / b;
 }
 
-/* Whether channels shall be lanes: vectors of pixels would be less full than those of channels,
- * by more than it costs to turn the results. Only weights without zero points. */
+/* Bytes of quads that a tile of pixels reads, again for each block of channels. */
+static double tile_bytes(const struct ms_prep *p, const struct ms_quads_order *o, size_t pitch,
+                         int last, size_t width)
+{
+    const int64_t down = last > 0 ? ms_attr_ints_at(p->node, "strides", 0, 1) : 1;
+    const int64_t across = ms_attr_ints_at(p->node, "strides", last, 1);
+    const int64_t apart = last > 0 ? ms_attr_ints_at(p->node, "dilations", 0, 1) : 1;
+    const double rows = (double)o->kh < (double)down ? (double)o->kh : (double)down;
+    const double cols = o->columns                       ? 1
+                        : (double)o->kw < (double)across ? (double)o->kw
+                                                         : (double)across;
+    const double more = (double)(o->kh - 1) * (double)apart / (double)down;
+
+    return (double)o->planes * rows * cols * ((double)width + more * (double)pitch) * 4;
+}
+
+/* Whether channels shall be lanes: vectors of pixels would be less full than those of channels, or
+ * their tiles leave the first cache, by more than it costs to turn the results. Only weights
+ * without zero points. */
 static bool by_lanes(const struct ms_prep *p, const struct ms_quad_form *f,
                      const struct ms_quads_order *o, int wi, int zi)
 {
@@ -92,8 +109,10 @@ static bool by_lanes(const struct ms_prep *p, const struct ms_quad_form *f,
         return false;
     const size_t pitch = ms_quads_pitch(o, out, ms_attr_ints_at(p->node, "dilations", last, 1),
                                         ms_attr_ints_at(p->node, "strides", last, 1));
+    const size_t l1 = ms_cpu()->l1d ? ms_cpu()->l1d : (size_t)32 << 10;
+    const double slow = tile_bytes(p, o, pitch, last, f->width) > 0.75 * (double)l1 ? 1.2 : 1;
     const double pixels = (double)divided((size_t)(rows - 1) * pitch + (size_t)out, f->lanes) *
-                          (double)ocg * (double)o->steps;
+                          (double)ocg * (double)o->steps * slow;
     return (double)divided(ocg, f->lanes) * (double)(out * rows) * (double)(o->steps + turn) <
            pixels;
 }
