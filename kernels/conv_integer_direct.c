@@ -39,16 +39,41 @@ struct channel {
     float factor;
 };
 
+/* Bytes of quads that so many neighbouring pixels read. */
+static double quad_bytes(const struct ms_prep *p, const struct ms_quads_order *o, size_t pitch,
+                         int last, size_t width)
+{
+    const int64_t down = last > 0 ? ms_attr_ints_at(p->node, "strides", 0, 1) : 1;
+    const int64_t across = ms_attr_ints_at(p->node, "strides", last, 1);
+    const int64_t apart = last > 0 ? ms_attr_ints_at(p->node, "dilations", 0, 1) : 1;
+    const double rows = (double)o->kh < (double)down ? (double)o->kh : (double)down;
+    const double cols = o->columns                       ? 1
+                        : (double)o->kw < (double)across ? (double)o->kw
+                                                         : (double)across;
+    const double more = (double)(o->kh - 1) * (double)apart / (double)down;
+
+    return (double)o->planes * rows * cols * ((double)width + more * (double)pitch) * 4;
+}
+
 /* w: which input the weights are. */
 static bool applicable(const struct ms_prep *p, const struct ms_quad_form *f, int w)
 {
     const bool can = f == &ms_quad_vnni      ? ms_cpu()->vnni
                      : f == &ms_quad_avxvnni ? ms_cpu()->avxvnni
                                              : true;
+    const struct ms_shape *s = &p->in[w].shape, *y = &p->out[0].shape;
     struct ms_quads_order o;
 
-    return can && p->in[w].value && p->in[w].value->bytes > 0 &&
-           ms_quads_order_of(&o, p->node, &p->in[w].shape, f->group);
+    if (!can || !p->in[w].value || p->in[w].value->bytes == 0 ||
+        !ms_quads_order_of(&o, p->node, s, f->group))
+        return false;
+    const int last = s->rank - 3;
+    const int64_t out = y->rank == s->rank ? y->dim[last + 2] : -1;
+    if (!p->workspace || out < 1)
+        return true;
+    const size_t pitch = ms_quads_pitch(&o, out, ms_attr_ints_at(p->node, "dilations", last, 1),
+                                        ms_attr_ints_at(p->node, "strides", last, 1));
+    return quad_bytes(p, &o, pitch, last, pitch) < 0.5 * (double)p->workspace; /* one row */
 }
 
 /* ---- weights ---- */
@@ -72,8 +97,9 @@ static size_t divided(size_t a, size_t b)
     return (a + b - 1) / b;
 }
 
-/* Whether channels shall be lanes: vectors of pixels would be less full than those of channels,
- * by more than it costs to turn the results. Only weights without zero points. */
+/* Whether channels shall be lanes: vectors of pixels would be less full than those of channels, or
+ * their tiles leave the first cache, by more than it costs to turn the results. Only weights
+ * without zero points. */
 static bool by_lanes(const struct ms_prep *p, const struct ms_quad_form *f,
                      const struct ms_quads_order *o, int wi, int zi)
 {
@@ -92,8 +118,10 @@ static bool by_lanes(const struct ms_prep *p, const struct ms_quad_form *f,
         return false;
     const size_t pitch = ms_quads_pitch(o, out, ms_attr_ints_at(p->node, "dilations", last, 1),
                                         ms_attr_ints_at(p->node, "strides", last, 1));
+    const size_t l1 = ms_cpu()->l1d ? ms_cpu()->l1d : (size_t)32 << 10;
+    const double slow = quad_bytes(p, o, pitch, last, f->width) > 0.75 * (double)l1 ? 1.2 : 1;
     const double pixels = (double)divided((size_t)(rows - 1) * pitch + (size_t)out, f->lanes) *
-                          (double)ocg * (double)o->steps;
+                          (double)ocg * (double)o->steps * slow;
     return (double)divided(ocg, f->lanes) * (double)(out * rows) * (double)(o->steps + turn) <
            pixels;
 }
