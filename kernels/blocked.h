@@ -97,6 +97,7 @@ size_t ms_blocked_row_units(const struct ms_task *t);
 unsigned ms_pool_blocked(const struct ms_node *n);
 void ms_max_pool_blocked_avx512(const struct ms_task *t);
 void ms_max_pool_blocked_avx2(const struct ms_task *t);
+extern const struct ms_pairing ms_max_pool_pairing_avx512, ms_max_pool_pairing_avx2;
 void ms_average_pool_blocked_avx512(const struct ms_task *t);
 void ms_average_pool_blocked_avx2(const struct ms_task *t);
 

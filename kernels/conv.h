@@ -82,12 +82,13 @@ unsigned ms_conv_blocked(const struct ms_node *n);
 /* conv_direct.c: any convolution but depthwise. */
 MS_CONV_TILED(direct);
 bool ms_conv_direct_applicable(const struct ms_prep *p);
-/* For calls that read their input where it lies and add no residual: rows [from, to) of all output
- * channels of an item, blocks `y_block` floats apart at y. tap: scratch of so many bytes. */
+/* For calls that add no residual: rows [from, to) of all output channels of an item, blocks
+ * `y_block` floats apart at y. scratch: bytes for so many rows, 64-byte aligned. */
 bool ms_conv_direct_by_rows(const struct ms_task *t);
-size_t ms_conv_direct_rows_scratch(const struct ms_task *t);
-void ms_conv_direct_rows(const struct ms_task *t, enum ms_isa isa, size_t item, size_t from,
-                         size_t to, size_t *tap, float *y, size_t y_block);
+size_t ms_conv_direct_pieces(const struct ms_task *t); /* to be cut into at least */
+bool ms_conv_direct_rows_scratch(const struct ms_task *t, size_t rows, size_t *bytes);
+void ms_conv_direct_rows(const struct ms_task *t, size_t item, size_t from, size_t to,
+                         void *scratch, float *y, size_t y_block);
 /* conv_winograd.c: 3x3 at stride 1, tiles of 4x4 or 2x2 outputs. */
 MS_CONV_TILED(winograd4);
 MS_CONV_TILED(winograd2);

@@ -5,13 +5,13 @@
  * vectors. Rows above and below the input are read from a row of zeros in scratch; columns beside
  * it are left out. Units are output rows of a block.
  *
- * Where the input comes from a 1x1 convolution that widens it (MobileNet), the two run as a pair: a
- * band of the wide tensor is made in scratch and read there, and never goes to memory. */
+ * Where the input comes from a convolution that widens it (MobileNet), the two run as a pair
+ * (conv_band.h). */
 #include <string.h>
 
-#include "base/cpu.h"
 #include "base/mem.h"
 #include "kernels/conv.h"
+#include "kernels/conv_band.h"
 
 /* One output row of a block. */
 struct dw_row {
@@ -33,7 +33,6 @@ enum { MAX_ROWS = 64 }; /* of a window */
 
 struct state {
     const float *w, *bias; /* [block][tap][lane], [block][lane] */
-    size_t pieces;         /* units that a pair should have at least, to be shared out evenly */
 };
 
 static size_t width_of(enum ms_isa isa)
@@ -69,7 +68,7 @@ static ms_code prepare(const struct ms_prep *p, enum ms_isa isa, const void **st
             w[(o / vl * taps + t) * vl + o % vl] = ((const float *)wt->data)[o * taps + t];
     if (bias)
         memcpy(b, bias->data, oc * sizeof *b);
-    *s = (struct state){.w = w, .bias = b, .pieces = ms_conv_pieces(p->threads)};
+    *s = (struct state){.w = w, .bias = b};
     *state = s;
     return MS_OK;
 }
@@ -123,7 +122,6 @@ struct dw {
     size_t vl, blocks;
     bool dirty; /* padding lanes have to be zeroed after the activation */
     const float *rows[MAX_ROWS];
-    size_t *tap; /* as a pair: scratch of the other convolution */
     struct dw_row r;
 };
 
@@ -202,124 +200,55 @@ void ms_conv_dw_blocked_avx2(const struct ms_task *t)
     run(t, MS_ISA_AVX2);
 }
 
-/* ---- as a pair with the 1x1 convolution that makes the input ---- */
+/* ---- as a pair with the convolution that makes the input ---- */
 
-/* Units are bands of output rows of an item. */
-struct pair {
-    size_t band, bands; /* output rows of a unit; units of an item */
-    size_t keep;        /* input rows that a band needs */
-    size_t row, plane;  /* floats of an input row; of a block of the band */
-    size_t bytes;       /* of the band */
-    size_t taps;        /* bytes of the other convolution's scratch, before all else */
-};
-
-/* Pairs pay where the tensor between the two is too large for a good part of L2. */
-static bool pair_of(struct pair *p, const struct ms_task *first, const struct ms_task *t)
+static bool band_of(struct ms_conv_band *b, const struct ms_task *first, const struct ms_task *t)
 {
-    const struct ms_tensor *x = t->in[0];
-    const size_t l2 = ms_cpu()->l2, share = (l2 < (256u << 10) ? 512u << 10 : l2) / 4;
-    const size_t vl = x->layout;
     struct ms_conv c;
 
-    if (ms_tensor_count(t->out[0]) == 0 || x->shape.rank != 4 || !ms_conv_direct_by_rows(first) ||
-        x->bytes / (size_t)x->shape.dim[0] <= share)
-        return false;
     ms_conv_of(&c, t);
-    const size_t s = (size_t)c.w.s[1], reach = (size_t)((c.w.k[1] - 1) * c.w.d[1]) + 1;
-    const size_t oh = (size_t)c.w.out[1], blocks = ((size_t)c.oc + vl - 1) / vl;
-    p->row = (size_t)c.w.in[2] * vl;
-    const size_t fit = share / (p->row * blocks * sizeof(float)), n = (size_t)c.n;
-    const size_t pieces = (((const struct state *)t->state)->pieces + n - 1) / n;
-    p->band = fit > reach ? (fit - reach) / s + 1 : 1;
-    p->band = p->band * pieces > oh ? (oh + pieces - 1) / pieces : p->band;
-    p->bands = (oh + p->band - 1) / p->band;
-    p->band = (oh + p->bands - 1) / p->bands;
-    p->bands = (oh + p->band - 1) / p->band;
-    p->keep = (p->band - 1) * s + reach;
-    p->taps = ms_align64(ms_conv_direct_rows_scratch(first));
-    return ms_mul(p->keep, p->row, &p->plane) &&
-           ms_mul(p->plane, blocks * sizeof(float), &p->bytes);
+    return ms_conv_band_init(b, first, t, &c.w);
 }
 
 static size_t pair_units(const struct ms_task *first, const struct ms_task *t)
 {
-    struct pair p;
+    struct ms_conv_band b;
 
-    return pair_of(&p, first, t) ? (size_t)t->in[0]->shape.dim[0] * p.bands : 0;
+    return band_of(&b, first, t) ? ms_conv_band_units(&b, t) : 0;
 }
 
-/* The other's scratch, a row of zeros and the band. */
+/* A row of zeros and the band. */
 static size_t pair_scratch(const struct ms_task *first, const struct ms_task *t)
 {
-    struct pair p;
+    struct ms_conv_band b;
     size_t bytes;
 
-    return pair_of(&p, first, t) && ms_add(p.bytes, p.row * sizeof(float) + p.taps, &bytes)
+    return band_of(&b, first, t) && ms_conv_band_scratch(&b, &bytes) &&
+                   ms_add(bytes, ms_align64(b.row * sizeof(float)), &bytes)
                ? bytes
                : SIZE_MAX;
-}
-
-/* Input rows [from, end) of an item, as all blocks of channels have them in scratch. */
-struct rows {
-    size_t item, from, end;
-};
-
-static struct rows rows_of_unit(const struct pair *p, const struct ms_window *w, size_t u)
-{
-    const int64_t a = (int64_t)(u % p->bands * p->band) * w->s[1] - w->pb[1];
-    const int64_t e = a + (int64_t)p->keep;
-    struct rows r = {.item = u / p->bands};
-
-    r.end = (size_t)(e < 0 ? 0 : e > w->in[1] ? w->in[1] : e);
-    r.from = a < 0 ? 0 : a > (int64_t)r.end ? r.end : (size_t)a;
-    return r;
-}
-
-static void make_rows(const struct dw *d, const struct pair *p, const struct ms_task *first,
-                      const struct rows *need, size_t from, size_t end, float *band)
-{
-    if (from < end)
-        ms_conv_direct_rows(first, d->isa, need->item, from, end, d->tap,
-                            band + (from - need->from) * p->row, p->plane);
-}
-
-/* Brings rows to scratch, where `have` are: a neighbouring band's, before or behind. */
-static void fill_band(const struct dw *d, const struct pair *p, const struct ms_task *first,
-                      const struct rows *have, const struct rows *need, float *band)
-{
-    size_t from = have->from > need->from ? have->from : need->from;
-    size_t end = have->end < need->end ? have->end : need->end;
-
-    if (have->item != need->item || from >= end)
-        from = end = need->from;
-    for (size_t b = 0; from < end && b < d->blocks; b++)
-        memmove(band + b * p->plane + (from - need->from) * p->row,
-                band + b * p->plane + (from - have->from) * p->row,
-                (end - from) * p->row * sizeof *band);
-    make_rows(d, p, first, need, need->from, from, band);
-    make_rows(d, p, first, need, end, need->end, band);
 }
 
 static void pair_run(const struct ms_task *first, const struct ms_task *t, enum ms_isa isa)
 {
     const size_t before = t->memo ? *t->memo : SIZE_MAX; /* the unit whose rows are in scratch */
-    struct rows have = {0}, need;
+    struct ms_conv_rows have = {0}, need;
+    struct ms_conv_band p;
     struct dw d;
-    struct pair p;
 
-    if (!pair_of(&p, first, t))
+    if (!band_of(&p, first, t))
         return;
     open_call(&d, t, isa);
-    d.tap = t->scratch;
-    float *zeros = (float *)(void *)((uint8_t *)t->scratch + p.taps), *band = zeros + p.row;
+    float *zeros = t->scratch;
+    void *rest = (uint8_t *)t->scratch + ms_align64(p.row * sizeof *zeros);
     const size_t oh = (size_t)d.c.w.out[1];
     memset(zeros, 0, p.row * sizeof *zeros);
     if (before != SIZE_MAX)
-        have = rows_of_unit(&p, &d.c.w, before);
+        have = ms_conv_band_rows(&p, before);
     for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++, have = need) {
         const size_t r = u % p.bands * p.band, end = r + p.band < oh ? r + p.band : oh;
-        need = rows_of_unit(&p, &d.c.w, u);
-        fill_band(&d, &p, first, &have, &need, band);
+        need = ms_conv_band_rows(&p, u);
+        const float *band = ms_conv_band_fill(&p, first, &have, &need, rest);
         for (size_t b = 0; b < d.blocks; b++)
             for (size_t i = r; i < end; i++)
                 run_row(&d, (need.item * d.blocks + b) * oh + i,

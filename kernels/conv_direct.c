@@ -400,6 +400,13 @@ static void cut_bands(struct plan *p)
     p->bands = (oh + p->band - 1) / p->band;
 }
 
+static void set_band(struct plan *p, size_t band)
+{
+    p->band = band;
+    p->rows = rows_of(p, band);
+    p->plane = p->copies ? p->rows * p->phases * p->pitch * p->px : (size_t)p->c.in_px * p->px;
+}
+
 static bool plan_of(struct plan *p, const struct ms_task *t, enum ms_isa isa)
 {
     const struct ms_window *w = &p->c.w;
@@ -419,8 +426,7 @@ static bool plan_of(struct plan *p, const struct ms_task *t, enum ms_isa isa)
     p->form = p->plain ? MS_CONV_PLAIN : p->s->list ? MS_CONV_LISTED : MS_CONV_BLOCKS;
     p->n_taps = p->s->list ? p->s->longest : (size_t)p->c.taps * (p->plain ? p->planes : 1);
     cut_bands(p);
-    p->rows = rows_of(p, p->band);
-    p->plane = p->copies ? p->rows * p->phases * p->pitch * p->px : (size_t)p->c.in_px * p->px;
+    set_band(p, p->band);
     return true;
 }
 
@@ -738,36 +744,55 @@ static void run(const struct ms_task *t, enum ms_isa isa)
 
 bool ms_conv_direct_by_rows(const struct ms_task *t)
 {
-    struct ms_conv c;
+    return t->in[0]->shape.rank == 4 && !(t->n_in > 3 && t->in[3]);
+}
 
-    if (t->in[0]->layout == MS_PLAIN || t->in[0]->shape.rank != 4)
+size_t ms_conv_direct_pieces(const struct ms_task *t)
+{
+    return ((const struct state *)t->state)->pieces;
+}
+
+/* The plan of a call with bands of so many rows. */
+static void plan_rows(struct plan *p, const struct ms_task *t, size_t rows)
+{
+    plan_of(p, t, t->out[0]->layout == 16 ? MS_ISA_AVX512 : MS_ISA_AVX2);
+    set_band(p, rows);
+}
+
+bool ms_conv_direct_rows_scratch(const struct ms_task *t, size_t rows, size_t *bytes)
+{
+    struct plan p;
+    size_t taps;
+
+    plan_rows(&p, t, rows);
+    if (!scratch_of(&p, &taps, bytes) || *bytes > SIZE_MAX - 64)
         return false;
-    ms_conv_of(&c, t);
-    return c.taps == 1 && c.w.s[1] == 1 && c.w.s[2] == 1 && !(t->n_in > 3 && t->in[3]) &&
-           c.w.in[1] == c.w.out[1] && c.w.in[2] == c.w.out[2];
+    *bytes = ms_align64(*bytes);
+    return true;
 }
 
-size_t ms_conv_direct_rows_scratch(const struct ms_task *t)
+void ms_conv_direct_rows(const struct ms_task *t, size_t item, size_t from, size_t to,
+                         void *scratch, float *y, size_t y_block)
 {
-    const struct state *s = t->state;
-
-    return (s->list ? s->longest : 1) * sizeof(size_t);
-}
-
-void ms_conv_direct_rows(const struct ms_task *t, enum ms_isa isa, size_t item, size_t from,
-                         size_t to, size_t *tap, float *y, size_t y_block)
-{
-    struct call c = {.isa = isa};
+    struct call c = {.isa = t->out[0]->layout == 16 ? MS_ISA_AVX512 : MS_ISA_AVX2};
     const struct plan *p = &c.p;
+    size_t taps, bytes;
 
-    plan_of(&c.p, t, isa);
-    open_call(&c, t, tap, y_block);
-    const float *x = (const float *)p->c.x +
-                     (item * p->planes * (size_t)p->c.in_px + from * (size_t)p->c.w.in[2]) * p->px;
+    plan_rows(&c.p, t, to - from);
+    if (!scratch_of(p, &taps, &bytes))
+        return;
+    open_call(&c, t, scratch, y_block);
+    const float *x = (const float *)p->c.x + item * p->planes * (size_t)p->c.in_px * p->px;
+    float *band = (float *)(void *)((uint8_t *)scratch + taps);
+    if (p->copies)
+        copy_band(p, x, from, band);
+    else
+        x += from * p->step * (size_t)p->c.w.in[2] * p->px;
     for (size_t k = 0; k < p->s->groups; k++) {
         const struct group *g = &p->s->group[k];
         const struct group *next = k + 1 < p->s->groups ? g + 1 : NULL;
-        run_group(&c, g, to - from, x, NULL, y + g->channel / p->vl * y_block + g->channel % p->vl,
+        run_group(&c, g, to - from, p->copies ? band : x, NULL,
+                  y + g->channel / p->vl * y_block + g->channel % p->vl,
                   next ? p->s->w + next->weight : NULL);
     }
 }

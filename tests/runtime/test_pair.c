@@ -116,6 +116,51 @@ START_TEST(pairs_give_the_same_bits)
 }
 END_TEST
 
+/* The head of a network: a convolution at stride 2 of plain or blocked channels, then a pool. */
+static char *head_text(int in, const char *act, const char *pool)
+{
+    char *text = malloc((size_t)WIDE * ((size_t)in * 9 + 1) * 16 + 2000), *p = text;
+    char shape[64];
+
+    p += sprintf(p, "graph \"g\" (%%x: f32[N,%d,181,140]) {\n", in);
+    snprintf(shape, sizeof shape, "%d,%d,3,3", WIDE, in);
+    p = add_const(p, "w", shape, WIDE * in * 9);
+    snprintf(shape, sizeof shape, "%d", WIDE);
+    p = add_const(p, "b", shape, WIDE);
+    sprintf(p,
+            "  %%c = Conv(%%x, %%w, %%b) {strides=[2,2], pads=[1,0,1,1]}\n  %%a = %s(%%c)\n"
+            "  %%y = MaxPool(%%a) {%s}\n  return %%y\n}\n",
+            act, pool);
+    return text;
+}
+
+START_TEST(pools_make_pairs)
+{
+    static const struct {
+        int in;
+        const char *act, *pool;
+    } cases[] = {{3, "Relu", "kernel_shape=[3,3], strides=[2,2], pads=[1,1,1,1]"},
+                 {20, "Sigmoid", "kernel_shape=[3,3], strides=[2,2], ceil_mode=1"},
+                 {3, "Neg", "kernel_shape=[2,5], dilations=[3,1]"},
+                 {20, "Relu", "kernel_shape=[1,2], strides=[4,1]"}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int threads = 1; threads <= 3; threads++) {
+            struct ms_engine *e = must_engine(threads);
+            struct ms_model *m = load_pair(e, head_text(cases[i].in, cases[i].act, cases[i].pool));
+            const bool fused = strcmp(cases[i].act, "Neg") != 0; /* that one stands between */
+            for (int n = 1; n <= 3; n += 2) {
+                struct ms_tensor *x = random_of((uint64_t)n, n, cases[i].in, 181, 140);
+                ck_assert_int_eq(pairs_of(m, x), fused && ms_cpu()->isa > MS_ISA_ANY);
+                compare(m, x, threads);
+                ms_tensor_unref(x);
+            }
+            ms_model_unref(m);
+            ms_engine_free(e);
+        }
+}
+END_TEST
+
 /* What lies between is needed: no pair. */
 START_TEST(pairs_need_a_tensor_of_their_own)
 {
@@ -136,6 +181,7 @@ TCase *pair_tests(void)
     TCase *c = tcase_create("pair");
 
     tcase_add_test(c, pairs_give_the_same_bits);
+    tcase_add_test(c, pools_make_pairs);
     tcase_add_test(c, pairs_need_a_tensor_of_their_own);
     tcase_set_timeout(c, 60);
     return c;
