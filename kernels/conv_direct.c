@@ -604,6 +604,7 @@ static void run(const struct ms_task *t, enum ms_isa isa)
         return;
     float *band = (float *)(void *)((uint8_t *)t->scratch + taps);
     open_call(&c, t, t->scratch, (size_t)p->c.out_px * p->vl);
+    const size_t all = (size_t)p->c.n * p->bands * p->s->groups;
     for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
         size_t nb = u / p->s->groups, n = nb / p->bands, oh = nb % p->bands * p->band;
         const float *x = (const float *)p->c.x + n * p->planes * (size_t)p->c.in_px * p->px;
@@ -612,7 +613,8 @@ static void run(const struct ms_task *t, enum ms_isa isa)
         have = nb; /* band in scratch */
         if (!p->copies)
             x += oh * p->step * (size_t)p->c.w.in[2] * p->px;
-        const struct group *next = u + 1 < t->last ? &p->s->group[(u + 1) % p->s->groups] : NULL;
+        /* beyond t->last too: whoever has these units likely goes on with those behind them */
+        const struct group *next = u + 1 < all ? &p->s->group[(u + 1) % p->s->groups] : NULL;
         run_unit(&c, u, oh, p->copies ? band : x, next ? p->s->w + next->weight : NULL);
     }
     if (t->memo)
