@@ -31,7 +31,9 @@ struct state {
     const struct group *group;
     const float *bias; /* padded to whole blocks */
     const float *w;
-    size_t pieces; /* units that a call should have at least, to be shared out evenly */
+    size_t bytes;   /* of weights */
+    size_t pieces;  /* units that a call should have at least, to be shared out evenly */
+    size_t threads; /* that share them */
 };
 
 static size_t width_of(enum ms_isa isa)
@@ -242,8 +244,13 @@ static ms_code prepare(const struct ms_prep *p, enum ms_isa isa, const void **st
     memset(b, 0, padded * sizeof *b);
     if (bias)
         memcpy(b, bias->data, oc * sizeof *b);
-    *s = (struct state){
-        .groups = groups, .group = group, .bias = b, .w = w, .pieces = ms_conv_pieces(p->threads)};
+    *s = (struct state){.groups = groups,
+                        .group = group,
+                        .bias = b,
+                        .w = w,
+                        .bytes = floats * sizeof(float),
+                        .pieces = ms_conv_pieces(p->threads),
+                        .threads = p->threads > 1 ? (size_t)p->threads : 1};
     *state = s;
     return MS_OK;
 }
@@ -297,6 +304,16 @@ static size_t rows_of(const struct plan *p, size_t band)
     return (band - 1) * (size_t)w->s[1] + (size_t)((w->k[1] - 1) * w->d[1]) + 1;
 }
 
+/* Threads that share an item by rows meet input that they wrote themselves, in their own caches;
+ * sharing by output channels each reads all of it, and only its own weights. */
+static bool by_rows(const struct plan *p)
+{
+    const size_t threads = p->s->threads, x = p->planes * (size_t)p->c.in_px * p->px;
+
+    return (size_t)p->c.n < threads && (size_t)p->c.w.out[1] >= threads &&
+           p->s->bytes <= x * sizeof(float);
+}
+
 /* So many rows that the band takes half of L2, fewer if that leaves too little to share out. */
 static void cut_bands(struct plan *p)
 {
@@ -307,6 +324,9 @@ static void cut_bands(struct plan *p)
     most = most > halo ? (most - halo) / p->step : 1;
     most = most < 1 ? 1 : most > oh ? oh : most;
     p->bands = (oh + most - 1) / most;
+    if (by_rows(p))
+        p->bands = (p->bands + p->s->threads - 1) / p->s->threads * p->s->threads;
+    p->bands = p->bands < oh ? p->bands : oh;
     while (p->bands < oh && p->bands * p->s->groups * (size_t)p->c.n < p->s->pieces)
         p->bands *= 2;
     p->band = (oh + p->bands - 1) / p->bands;
