@@ -35,7 +35,9 @@ struct state {
     size_t longest;       /* channels of a group, at most */
     const float *bias;    /* padded to whole blocks */
     const float *w;
-    size_t pieces; /* units that a call should have at least, to be shared out evenly */
+    size_t bytes;   /* of weights */
+    size_t pieces;  /* units that a call should have at least, to be shared out evenly */
+    size_t threads; /* that share them */
 };
 
 static size_t width_of(enum ms_isa isa)
@@ -329,7 +331,9 @@ static ms_code prepare(const struct ms_prep *p, enum ms_isa isa, const void **st
                         .longest = z.longest,
                         .bias = b,
                         .w = w,
-                        .pieces = ms_conv_pieces(p->threads)};
+                        .bytes = z.floats * sizeof(float),
+                        .pieces = ms_conv_pieces(p->threads),
+                        .threads = p->threads > 1 ? (size_t)p->threads : 1};
     *state = s;
     return MS_OK;
 }
@@ -384,6 +388,16 @@ static size_t rows_of(const struct plan *p, size_t band)
     return (band - 1) * (size_t)w->s[1] + (size_t)((w->k[1] - 1) * w->d[1]) + 1;
 }
 
+/* Threads that share an item by rows meet input that they wrote themselves, in their own caches;
+ * sharing by output channels each reads all of it, and only its own weights. */
+static bool by_rows(const struct plan *p)
+{
+    const size_t threads = p->s->threads, x = p->planes * (size_t)p->c.in_px * p->px;
+
+    return (size_t)p->c.n < threads && (size_t)p->c.w.out[1] >= threads &&
+           p->s->bytes <= x * sizeof(float);
+}
+
 /* So many rows that the band takes half of L2, fewer if that leaves too little to share out. */
 static void cut_bands(struct plan *p)
 {
@@ -394,6 +408,9 @@ static void cut_bands(struct plan *p)
     most = most > halo ? (most - halo) / p->step : 1;
     most = most < 1 ? 1 : most > oh ? oh : most;
     p->bands = (oh + most - 1) / most;
+    if (by_rows(p))
+        p->bands = (p->bands + p->s->threads - 1) / p->s->threads * p->s->threads;
+    p->bands = p->bands < oh ? p->bands : oh;
     while (p->bands < oh && p->bands * p->s->groups * (size_t)p->c.n < p->s->pieces)
         p->bands *= 2;
     p->band = (oh + p->bands - 1) / p->bands;
@@ -725,6 +742,7 @@ static void run(const struct ms_task *t, enum ms_isa isa)
         return;
     float *band = (float *)(void *)((uint8_t *)t->scratch + taps);
     open_call(&c, t, t->scratch, (size_t)p->c.out_px * p->vl);
+    const size_t all = (size_t)p->c.n * p->bands * p->s->groups;
     for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
         size_t nb = u / p->s->groups, n = nb / p->bands, oh = nb % p->bands * p->band;
         const float *x = (const float *)p->c.x + n * p->planes * (size_t)p->c.in_px * p->px;
@@ -733,7 +751,8 @@ static void run(const struct ms_task *t, enum ms_isa isa)
         have = nb; /* band in scratch */
         if (!p->copies)
             x += oh * p->step * (size_t)p->c.w.in[2] * p->px;
-        const struct group *next = u + 1 < t->last ? &p->s->group[(u + 1) % p->s->groups] : NULL;
+        /* beyond t->last too: whoever has these units likely goes on with those behind them */
+        const struct group *next = u + 1 < all ? &p->s->group[(u + 1) % p->s->groups] : NULL;
         run_unit(&c, u, oh, p->copies ? band : x, next ? p->s->w + next->weight : NULL);
     }
     if (t->memo)

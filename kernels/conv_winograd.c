@@ -252,28 +252,35 @@ static const float *edge_tile(const struct plan *p, const float *x, int64_t top,
     return tile;
 }
 
-/* All channels of tiles [first, first + n) of an item. */
-static void transform_inputs(const struct plan *p, const float *x, size_t first, size_t n, float *v)
+/* One block of channels of tiles [first, first + n): frequency k of tile i at v + k v_apart + i vl.
+ */
+static void transform_plane(const struct plan *p, const float *plane, size_t first, size_t n,
+                            float *v)
 {
     const struct ms_window *w = &p->c.w;
-    size_t vl = p->f->vl, side = p->f->m + 2;
+    const size_t vl = p->f->vl, side = p->f->m + 2, row = (size_t)w->in[2] * vl;
     float edge[MAX_N * MAX_N * 16] __attribute__((aligned(64)));
 
-    for (size_t t = 0; t < n; t++) {
-        int64_t top = (int64_t)((first + t) / p->across * p->f->m) - w->pb[1];
-        int64_t left = (int64_t)((first + t) % p->across * p->f->m) - w->pb[2];
+    for (size_t t = first; t < first + n; t++, v += vl) {
+        int64_t top = (int64_t)(t / p->across * p->f->m) - w->pb[1];
+        int64_t left = (int64_t)(t % p->across * p->f->m) - w->pb[2];
         bool inside = top >= 0 && left >= 0 && top + (int64_t)side <= w->in[1] &&
                       left + (int64_t)side <= w->in[2];
-        for (size_t b = 0; b < p->icb; b++) {
-            const float *plane = x + b * (size_t)p->c.in_px * vl;
-            float *to = v + (b * p->block + t) * vl;
-            if (inside)
-                p->f->in(plane + (top * w->in[2] + left) * (int64_t)vl, (size_t)w->in[2] * vl, to,
-                         p->v_apart);
-            else
-                p->f->in(edge_tile(p, plane, top, left, edge), side * vl, to, p->v_apart);
-        }
+        if (inside)
+            p->f->in(plane + top * (int64_t)row + left * (int64_t)vl, row, v, p->v_apart);
+        else
+            p->f->in(edge_tile(p, plane, top, left, edge), side * vl, v, p->v_apart);
     }
+}
+
+/* All channels of tiles [first, first + n) of an item, tile after tile within a block of channels:
+ * each frequency is written from one line to the next, a stream that the hardware follows. */
+static void transform_inputs(const struct plan *p, const float *x, size_t first, size_t n, float *v)
+{
+    const size_t vl = p->f->vl;
+
+    for (size_t b = 0; b < p->icb; b++)
+        transform_plane(p, x + b * (size_t)p->c.in_px * vl, first, n, v + b * p->block * vl);
 }
 
 /* n^2 products of n_tiles pixels with a group's filters. first: of the call. */
@@ -357,8 +364,8 @@ static void run(const struct ms_task *t, const struct form *f)
         if (nb != have)
             transform_inputs(&p, (const float *)p.c.x + item * p.icb * (size_t)p.c.in_px * p.f->vl,
                              first, n, v);
+        multiply(&p, g, nv, n, u == t->first && have == SIZE_MAX, v, m);
         have = nb;
-        multiply(&p, g, nv, n, u == t->first, v, m);
         for (size_t j = 0; j < nv; j++)
             transform_outputs(&p, &act, m + j * p.block * f->vl, item, g * MS_CONV_NV + j, first,
                               n);

@@ -350,15 +350,78 @@ void ms_pool_free(struct ms_pool *p)
 
 /* ---- spreading a step ---- */
 
-static void pieces(struct ms_spread *s, void *scratch, bool caller)
+/* A range is what is left of it: its first chunk above, the one behind its last below. */
+#define RANGE(from_, end_) ((uint64_t)(from_) << 32 | (uint64_t)(end_))
+#define FROM(r_) ((int)((r_) >> 32))
+#define END(r_) ((int)((r_)&0xffffffff))
+
+/* The first chunk of what is left; -1: nothing. */
+static int take_first(_Atomic uint64_t *range)
+{
+    uint64_t r = atomic_load_explicit(range, memory_order_relaxed);
+
+    while (FROM(r) < END(r))
+        if (atomic_compare_exchange_weak(range, &r, RANGE(FROM(r) + 1, END(r))))
+            return FROM(r);
+    return -1;
+}
+
+/* The last one. */
+static int take_last(_Atomic uint64_t *range)
+{
+    uint64_t r = atomic_load_explicit(range, memory_order_relaxed);
+
+    while (FROM(r) < END(r))
+        if (atomic_compare_exchange_weak(range, &r, RANGE(FROM(r), END(r) - 1)))
+            return END(r) - 1;
+    return -1;
+}
+
+/* Of the range with most to do. */
+static int take_of_others(struct ms_spread *s)
+{
+    for (;;) {
+        int most = 0, of = -1;
+        for (int i = 0; i < s->ranges; i++) {
+            uint64_t r = atomic_load_explicit(&s->range[i], memory_order_relaxed);
+            if (END(r) - FROM(r) > most) {
+                most = END(r) - FROM(r);
+                of = i;
+            }
+        }
+        if (of < 0)
+            return -1;
+        int chunk = take_last(&s->range[of]);
+        if (chunk >= 0)
+            return chunk;
+    }
+}
+
+static bool begin(struct ms_spread *s, int *range)
+{
+    int fresh = atomic_load_explicit(&s->fresh, memory_order_relaxed);
+
+    while (fresh > 0)
+        if (atomic_compare_exchange_weak(&s->fresh, &fresh, fresh - 1)) {
+            *range = s->ranges - fresh;
+            return true;
+        }
+    return false;
+}
+
+/* From a range that is the worker's already, or none. */
+static void pieces(struct ms_spread *s, int range, void *scratch)
 {
     size_t memo = SIZE_MAX;
-    int front = 0;
+    int chunk;
 
-    while (atomic_fetch_add_explicit(&s->taken, 1, memory_order_relaxed) < s->chunks) {
-        int back = caller ? 0 : atomic_fetch_add_explicit(&s->back, 1, memory_order_relaxed);
-        s->run(s, caller ? front++ : s->chunks - 1 - back, scratch, &memo);
+    while (range >= 0 || begin(s, &range)) {
+        while ((chunk = take_first(&s->range[range])) >= 0)
+            s->run(s, chunk, scratch, &memo);
+        range = -1;
     }
+    while ((chunk = take_of_others(s)) >= 0)
+        s->run(s, chunk, scratch, &memo);
 }
 
 static void help_spread(struct ms_job *job, struct ms_worker *w)
@@ -367,7 +430,7 @@ static void help_spread(struct ms_job *job, struct ms_worker *w)
     void *scratch = s->scratch ? ms_worker_scratch(w, s->scratch) : NULL;
 
     if (scratch || !s->scratch) /* without scratch the others do it all */
-        pieces(s, scratch, false);
+        pieces(s, -1, scratch);
 }
 
 void ms_pool_spread(struct ms_pool *p, struct ms_spread *s)
@@ -376,11 +439,14 @@ void ms_pool_spread(struct ms_pool *p, struct ms_spread *s)
 
     if (helpers > p->n)
         helpers = p->n;
-    atomic_init(&s->taken, 0);
-    atomic_init(&s->back, 0);
+    s->ranges = helpers + 1 < MS_SPREAD_RANGES ? helpers + 1 : MS_SPREAD_RANGES;
+    for (int i = 0; i < s->ranges; i++)
+        atomic_init(&s->range[i], RANGE((int64_t)s->chunks * i / s->ranges,
+                                        (int64_t)s->chunks * (i + 1) / s->ranges));
+    atomic_init(&s->fresh, s->ranges - 1); /* the first one is the caller's */
     s->job.help = help_spread;
     bool open = helpers > 0 && ms_pool_open(p, &s->job, helpers);
-    pieces(s, s->own_scratch, true);
+    pieces(s, 0, s->own_scratch);
     if (open)
         ms_pool_close(p, &s->job);
 }

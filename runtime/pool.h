@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "runtime/account.h"
@@ -55,18 +56,23 @@ void ms_pool_close(struct ms_pool *p, struct ms_job *job);
 
 /* ---- a step cut into pieces, in any order on several workers ---- */
 
+enum { MS_SPREAD_RANGES = 32 };
+
 struct ms_spread {
-    struct ms_job job; /* first; of the pool, as the next line */
-    atomic_int taken, back;
+    struct ms_job job; /* first; of the pool, as the next lines */
+    int ranges;
+    atomic_int fresh; /* ranges that nobody has begun: the last ones */
+    _Atomic uint64_t range[MS_SPREAD_RANGES];
     int chunks, width;
     size_t scratch;    /* bytes each piece needs of its worker */
     void *own_scratch; /* of the caller */
     /* memo: of the worker, SIZE_MAX before its first piece */
     void (*run)(struct ms_spread *s, int chunk, void *scratch, size_t *memo);
 };
-/* Runs all pieces and returns when the last is done. The caller takes part, from the first piece
- * on; up to width - 1 idle workers help, from the last one down: neighbouring pieces often share
- * what they make first. */
+/* Runs all pieces and returns when the last is done. The caller takes part; up to width - 1 idle
+ * workers help. Each goes upwards through a range of its own, the caller through the first one:
+ * neighbouring pieces often share what they make first, and step after step the same core meets
+ * the same part of a tensor. Who is done takes the last pieces of others. */
 void ms_pool_spread(struct ms_pool *p, struct ms_spread *s);
 
 #endif

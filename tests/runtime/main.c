@@ -15,6 +15,7 @@ int main(void)
     suite_add_tcase(s, batch_tests());
     suite_add_tcase(s, registry_tests());
     suite_add_tcase(s, spare_tests());
+    suite_add_tcase(s, spread_tests());
     suite_add_tcase(s, fault_tests());
     suite_add_tcase(s, hostile_tests());
     suite_add_tcase(s, tune_tests());

@@ -13,6 +13,7 @@ TCase *pair_tests(void);
 TCase *plan_tests(void);
 TCase *registry_tests(void);
 TCase *spare_tests(void);
+TCase *spread_tests(void);
 TCase *tune_tests(void);
 
 #endif
