@@ -16,344 +16,16 @@
 
 #include "base/mem.h"
 #include "kernels/blocked.h"
-#include "kernels/conv.h"
-#include "kernels/conv_tile.h"
+#include "kernels/conv_direct.h"
 
-/* A group of output channels that tiles compute together, as prepare packs it. */
-struct group {
-    size_t channel, lanes; /* first output channel; so many, padding included */
-    struct ms_conv_reach reach;
-    size_t from;   /* first block of input channels */
-    size_t weight; /* where its weights begin, in floats */
-    size_t list;   /* where the list of its channels begins; reach then cuts them like blocks */
-};
-
-struct state {
-    size_t groups;
-    const struct group *group;
-    const uint32_t *list; /* channels of x, group by group; NULL: not listed */
-    size_t longest;       /* channels of a group, at most */
-    const float *bias;    /* padded to whole blocks */
-    const float *w;
-    size_t bytes;   /* of weights */
-    size_t pieces;  /* units that a call should have at least, to be shared out evenly */
-    size_t threads; /* that share them */
-};
-
-static size_t width_of(enum ms_isa isa)
-{
-    return isa == MS_ISA_AVX512 ? 16 : 8;
-}
-
-/* ---- which nodes ---- */
-
-enum {
-    PLAIN_CHANNELS = 4, /* up to so many input channels are read as plain planes */
-    PANEL = 32 << 10,   /* floats of weights that all tiles of a band read before the next ones */
-};
-
-static bool constant_or_absent(const struct ms_node *n, int i)
-{
-    return !ms_in(n, i) || ms_in_const(n, i);
-}
-
-static bool is_depthwise(const struct ms_shape *w, int64_t groups)
-{
-    return groups > 1 && w->dim[1] == 1 && w->dim[0] == groups;
-}
-
-static bool plain_input(const struct ms_shape *w, int64_t groups)
-{
-    return groups == 1 && w->dim[1] <= PLAIN_CHANNELS;
-}
-
-/* Input blocks that one group of output channels [o, end) sums over, in channels. */
-static void reach_of(int64_t o, int64_t end, int64_t icg, int64_t ocg, size_t *lo, size_t *hi)
-{
-    *lo = (size_t)(o / ocg * icg);
-    *hi = (size_t)(((end - 1) / ocg + 1) * icg);
-}
-
-/* Products done for one that counts, when outputs are taken 16 at a time. */
-static double waste(const struct ms_shape *w, int64_t groups)
-{
-    int64_t oc = w->dim[0], icg = w->dim[1], ocg = oc / groups;
-    double done = 0;
-
-    for (int64_t o = 0; o < oc; o += 16) {
-        size_t lo, hi;
-        reach_of(o, o + 16 < oc ? o + 16 : oc, icg, ocg, &lo, &hi);
-        done += 16.0 * (double)(hi - lo);
-    }
-    return done / ((double)oc * (double)icg);
-}
-
-unsigned ms_conv_blocked(const struct ms_node *n)
-{
-    const struct ms_value *x = ms_in(n, 0), *r = ms_in(n, 3);
-    const struct ms_tensor *w = ms_in_const(n, 1);
-    int64_t groups = ms_attr_int(n, "group");
-    unsigned form = MS_BLOCKED_OUT | MS_BLOCKED_IN(0);
-
-    if (!ms_blockable(x) || !w || w->dtype != MS_F32 || w->shape.rank != x->shape.rank ||
-        w->shape.rank > 4 || !constant_or_absent(n, 2) || (r && !ms_blockable(r)))
-        return 0;
-    if (ms_tensor_count(w) == 0 || groups < 1 || w->shape.dim[0] % groups != 0 ||
-        x->shape.dim[1] != w->shape.dim[1] * groups)
-        return 0;
-    if (r)
-        form |= MS_BLOCKED_IN(3);
-    if (ms_conv_shuffle(n) > 1 &&
-        (ms_shape_span(&w->shape, 2, w->shape.rank) > 1 || is_depthwise(&w->shape, groups) ||
-         plain_input(&w->shape, groups)))
-        return 0;
-    if (is_depthwise(&w->shape, groups))
-        return w->shape.rank == 3 || w->shape.dim[2] <= 64 ? form : 0; /* depthwise */
-    if (plain_input(&w->shape, groups))
-        return form & ~MS_BLOCKED_IN(0);
-    return groups == 1 || waste(&w->shape, groups) <= 3 ? form : 0;
-}
-
-bool ms_conv_direct_applicable(const struct ms_prep *p)
-{
-    const struct ms_shape *w = &p->in[1].shape;
-
-    return !is_depthwise(w, ms_attr_int(p->node, "group"));
-}
-
-/* ---- packing ---- */
-
-struct packer {
-    const float *w; /* as the model has them: [oc][icg][tap] */
-    int64_t oc, icg, ocg;
-    int64_t ic, shuffle;
-    bool listed;
-    size_t taps, vl;
-    size_t unit, padded; /* lanes that groups are multiples of; all lanes */
-};
-
-static size_t clamp(int64_t v, size_t lo, size_t hi)
-{
-    return v < (int64_t)lo ? lo : v > (int64_t)hi ? hi : (size_t)v;
-}
-
-/* One lane of [tap][channel][lane]: the weights of output channel o for input channels [lo, hi),
- * zero where those are not of its group. They are read in the order they lie; the part of the
- * panel that a block of channels fills stays in L1 for all lanes. */
-static void pack_lane(const struct packer *p, size_t o, size_t lo, size_t hi, size_t lanes,
-                      float *to)
-{
-    const bool real = (int64_t)o < p->oc;
-    const int64_t first = (int64_t)o / p->ocg * p->icg;
-    const size_t from = real ? clamp(first, lo, hi) : hi;
-    const size_t end = real ? clamp(first + p->icg, lo, hi) : hi;
-    const size_t n = hi - lo;
-
-    for (size_t i = lo; i < hi; i++, to += lanes) {
-        const bool own = i >= from && i < end;
-        const float *w =
-            own ? p->w + (o * (size_t)p->icg + (size_t)((int64_t)i - first)) * p->taps : NULL;
-        for (size_t t = 0; t < p->taps; t++)
-            to[t * n * lanes] = own ? w[t] : 0.0f;
-    }
-}
-
-/* The channels of x that the weights of input channels [lo, hi) are for, in the order in which they
- * lie: hi - lo of them. */
-static void list_channels(const struct packer *p, size_t lo, size_t hi, uint32_t *list)
-{
-    for (int64_t s = 0; s < p->ic; s++) {
-        const size_t c = (size_t)ms_conv_dealt(s, p->ic, p->shuffle);
-        if (c >= lo && c < hi)
-            *list++ = (uint32_t)s;
-    }
-}
-
-/* [channel of the list][lane], zero where the channel is not of the lane's group. */
-static void pack_listed(const struct packer *p, const struct group *g, const uint32_t *list,
-                        size_t n, float *to)
-{
-    for (size_t l = 0; l < g->lanes; l++) {
-        const int64_t o = (int64_t)(g->channel + l);
-        for (size_t i = 0; i < n; i++) {
-            const int64_t c = ms_conv_dealt(list[i], p->ic, p->shuffle);
-            const bool own = o < p->oc && c / p->icg == o / p->ocg;
-            to[i * g->lanes + l] = own ? p->w[o * p->icg + c % p->icg] : 0.0f;
-        }
-    }
-}
-
-static void pack_group(const struct packer *p, const struct group *g, float *to)
-{
-    for (size_t b = 0; b < g->reach.blocks; b++) {
-        const size_t at = (g->from + b) * p->vl, lo = at + (b ? 0 : g->reach.first);
-        const size_t hi = at + (b + 1 < g->reach.blocks ? p->vl : g->reach.last);
-        for (size_t l = 0; l < g->lanes; l++)
-            pack_lane(p, g->channel + l, lo, hi, g->lanes, to + l);
-        to += (hi - lo) * p->taps * g->lanes;
-    }
-}
-
-/* Input channels that `lanes` output channels from o on sum over. */
-static size_t span_of(const struct packer *p, size_t o, size_t lanes, size_t *lo, size_t *hi)
-{
-    size_t end = o + lanes < (size_t)p->oc ? o + lanes : (size_t)p->oc;
-
-    reach_of((int64_t)o, (int64_t)end, p->icg, p->ocg, lo, hi);
-    return *hi - *lo;
-}
-
-/* How many lanes to take together from channel o on: two blocks, one, or a unit, the most that
- * costs no more products than its units by themselves. */
-static size_t lanes_at(const struct packer *p, size_t o)
-{
-    size_t lo, hi;
-
-    for (size_t lanes = MS_CONV_NV * p->vl; lanes > p->unit; lanes /= 2) {
-        size_t single = 0;
-        for (size_t u = o; u < o + lanes && u < (size_t)p->oc; u += p->unit)
-            single += p->unit * span_of(p, u, p->unit, &lo, &hi);
-        if (o % p->vl == 0 && o + lanes <= p->padded &&
-            lanes * span_of(p, o, lanes, &lo, &hi) <= single)
-            return lanes;
-    }
-    return p->unit;
-}
-
-/* What the groups need together. */
-struct sizes {
-    size_t groups, floats, listed, longest;
-};
-
-/* Cuts the output channels into groups; false on overflow. */
-static bool lay_out(const struct packer *p, struct group *group, struct sizes *z)
-{
-    size_t each, lo, hi, before = SIZE_MAX, end = 0;
-
-    *z = (struct sizes){0};
-    for (size_t o = 0; o < (size_t)p->oc;) {
-        struct group *s = &group[z->groups++];
-        *s = (struct group){.channel = o, .lanes = lanes_at(p, o), .weight = z->floats};
-        span_of(p, o, s->lanes, &lo, &hi);
-        if (p->listed) {
-            const size_t n = hi - lo;
-            const bool same = lo == before && hi == end; /* as the group before */
-            s->list = same ? s[-1].list : z->listed;
-            z->listed += same ? 0 : n;
-            z->longest = n > z->longest ? n : z->longest;
-            before = lo;
-            end = hi;
-            lo = 0;
-            hi = n;
-        }
-        s->from = lo / p->vl;
-        s->reach.blocks = (hi + p->vl - 1) / p->vl - s->from;
-        s->reach.first = lo % p->vl;
-        s->reach.last = hi - (s->from + s->reach.blocks - 1) * p->vl;
-        if (!ms_mul((hi - lo) * p->taps, s->lanes, &each) || !ms_add(z->floats, each, &z->floats))
-            return false;
-        o += s->lanes;
-    }
-    return true;
-}
-
-static void pack(const struct packer *p, const struct group *group, size_t groups, float *w,
-                 uint32_t *list)
-{
-    for (const struct group *g = group; g < group + groups; g++) {
-        size_t lo, hi;
-        if (!p->listed) {
-            pack_group(p, g, w + g->weight);
-            continue;
-        }
-        span_of(p, g->channel, g->lanes, &lo, &hi);
-        list_channels(p, lo, hi, list + g->list);
-        pack_listed(p, g, list + g->list, hi - lo, w + g->weight);
-    }
-}
-
-/* Activations that do more than clamp work on whole blocks: no halves then. */
-static size_t unit_of(const struct ms_node *n, enum ms_isa isa)
-{
-    struct ms_act act = ms_act_of_node(n, isa);
-
-    return act.more || ms_act_ref(&act, 0) != 0 ? width_of(isa) : ms_conv_tile_unit(isa);
-}
-
-static struct packer packer_of(const struct ms_prep *p, enum ms_isa isa)
-{
-    const struct ms_tensor *w = p->in[1].value;
-    const int64_t oc = w->shape.dim[0], groups = ms_attr_int(p->node, "group");
-    struct packer pk = {.w = w->data,
-                        .oc = oc,
-                        .icg = w->shape.dim[1],
-                        .ocg = oc / groups,
-                        .ic = w->shape.dim[1] * groups,
-                        .shuffle = ms_conv_shuffle(p->node),
-                        .taps = ms_shape_span(&w->shape, 2, w->shape.rank),
-                        .vl = width_of(isa)};
-
-    pk.listed = pk.taps == 1 && (groups > 1 || pk.shuffle > 1);
-    pk.unit = unit_of(p->node, isa);
-    pk.padded = ((size_t)oc + pk.vl - 1) / pk.vl * pk.vl;
-    return pk;
-}
-
-static ms_code prepare(const struct ms_prep *p, enum ms_isa isa, const void **state,
-                       struct ms_err *err)
-{
-    const struct ms_tensor *bias = p->node->n_in > 2 ? p->in[2].value : NULL;
-    const struct packer pk = packer_of(p, isa);
-    size_t room =
-        ms_align64(sizeof(struct state)) + ms_align64(pk.padded / pk.unit * sizeof(struct group));
-    struct state *s = p->alloc(p, room);
-    struct sizes z;
-    size_t bytes;
-
-    if (!s)
-        return ms_fail_oom(err, "packed weights", room);
-    struct group *group = (struct group *)((uint8_t *)s + ms_align64(sizeof *s));
-    float *w = NULL;
-    if (lay_out(&pk, group, &z) && ms_add(z.floats, pk.padded + z.listed, &bytes) &&
-        ms_mul(bytes, sizeof(float), &bytes))
-        w = p->alloc(p, bytes);
-    if (!w)
-        return ms_fail_oom(err, "packed weights", z.floats * sizeof(float));
-    float *b = w + z.floats;
-    uint32_t *list = (uint32_t *)(void *)(b + pk.padded);
-    pack(&pk, group, z.groups, w, list);
-    memset(b, 0, pk.padded * sizeof *b);
-    if (bias)
-        memcpy(b, bias->data, (size_t)pk.oc * sizeof *b);
-    *s = (struct state){.groups = z.groups,
-                        .group = group,
-                        .list = pk.listed ? list : NULL,
-                        .longest = z.longest,
-                        .bias = b,
-                        .w = w,
-                        .bytes = z.floats * sizeof(float),
-                        .pieces = ms_conv_pieces(p->threads),
-                        .threads = p->threads > 1 ? (size_t)p->threads : 1};
-    *state = s;
-    return MS_OK;
-}
-
-ms_code ms_conv_direct_prepare_avx512(const struct ms_prep *p, const void **state,
-                                      struct ms_err *err)
-{
-    return prepare(p, MS_ISA_AVX512, state, err);
-}
-
-ms_code ms_conv_direct_prepare_avx2(const struct ms_prep *p, const void **state, struct ms_err *err)
-{
-    return prepare(p, MS_ISA_AVX2, state, err);
-}
+/* Floats of weights that all tiles of a band read before the next ones. */
+enum { PANEL = 32 << 10 };
 
 /* ---- the cut of a call ---- */
 
 struct plan {
     struct ms_conv c;
-    const struct state *s;
+    const struct ms_direct_state *s;
     const struct ms_blocked_fns *rows_fns;
     size_t vl;     /* floats of a pixel of a block */
     bool plain;    /* x is plain */
@@ -431,7 +103,7 @@ static bool plan_of(struct plan *p, const struct ms_task *t, enum ms_isa isa)
     ms_conv_of(&p->c, t);
     p->s = t->state;
     p->rows_fns = ms_blocked_fns(isa);
-    p->vl = width_of(isa);
+    p->vl = ms_direct_width(isa);
     p->plain = t->in[0]->layout == MS_PLAIN;
     p->planes = p->plain ? (size_t)p->c.ic : ((size_t)p->c.ic + p->vl - 1) / p->vl;
     p->px = p->plain ? 1 : p->vl;
@@ -561,7 +233,7 @@ struct call {
 };
 
 /* What a clamp in the tile cannot do; groups are whole blocks then. */
-static void finish(const struct call *c, const struct group *g, float *y, size_t n)
+static void finish(const struct call *c, const struct ms_direct_group *g, float *y, size_t n)
 {
     size_t vl = c->p.vl, oc = (size_t)c->p.c.oc;
 
@@ -573,7 +245,7 @@ static void finish(const struct call *c, const struct group *g, float *y, size_t
     }
 }
 
-static size_t tiles_of(const struct call *c, const struct group *g, size_t pixels)
+static size_t tiles_of(const struct call *c, const struct ms_direct_group *g, size_t pixels)
 {
     size_t max = ms_conv_tile_max(c->isa, g->lanes);
 
@@ -590,8 +262,8 @@ struct slice {
 };
 
 /* Row r of a band: `n` neighbouring output pixels, cut evenly into tiles. */
-static void run_row(struct call *c, const struct group *g, const struct slice *s, const float *x,
-                    size_t r, size_t n, const float *res, float *y)
+static void run_row(struct call *c, const struct ms_direct_group *g, const struct slice *s,
+                    const float *x, size_t r, size_t n, const float *res, float *y)
 {
     const struct plan *p = &c->p;
     size_t tiles = tiles_of(c, g, n), done = 0;
@@ -619,7 +291,7 @@ static void run_row(struct call *c, const struct group *g, const struct slice *s
 /* The part of a group that begins at a block: its weights are a panel that all tiles of the band
  * read from L2, while those of the next part come. So the panel is small if the sums between parts
  * have room beside it. */
-static struct slice slice_at(const struct call *c, const struct group *g, size_t block,
+static struct slice slice_at(const struct call *c, const struct ms_direct_group *g, size_t block,
                              size_t pixels)
 {
     const struct plan *p = &c->p;
@@ -664,7 +336,7 @@ static void open_panel(struct call *c, const struct slice *s, const float *next,
 }
 
 /* The table for a group's list; neighbours often have the same. */
-static void open_list(struct call *c, const struct group *g)
+static void open_list(struct call *c, const struct ms_direct_group *g)
 {
     const struct plan *p = &c->p;
 
@@ -676,8 +348,8 @@ static void open_list(struct call *c, const struct group *g)
 
 /* `rows` rows of a group from band, where its first one lies, to y. next: the weights of the group
  * that follows, NULL if it is not known. */
-static void run_group(struct call *c, const struct group *g, size_t rows, const float *band,
-                      const float *res, float *y, const float *next)
+static void run_group(struct call *c, const struct ms_direct_group *g, size_t rows,
+                      const float *band, const float *res, float *y, const float *next)
 {
     const struct plan *p = &c->p;
     size_t ow = (size_t)p->c.w.out[2], block = p->form == MS_CONV_BLOCKS ? p->plane : 0;
@@ -701,7 +373,7 @@ static void run_group(struct call *c, const struct group *g, size_t rows, const 
 static void run_unit(struct call *c, size_t u, size_t oh, const float *band, const float *next)
 {
     const struct plan *p = &c->p;
-    const struct group *g = &p->s->group[u % p->s->groups];
+    const struct ms_direct_group *g = &p->s->group[u % p->s->groups];
     size_t rows = (size_t)p->c.w.out[1] - oh, ow = (size_t)p->c.w.out[2];
     size_t blocks = ((size_t)p->c.oc + p->vl - 1) / p->vl, block = g->channel / p->vl;
     size_t n = u / p->s->groups / p->bands;
@@ -752,7 +424,8 @@ static void run(const struct ms_task *t, enum ms_isa isa)
         if (!p->copies)
             x += oh * p->step * (size_t)p->c.w.in[2] * p->px;
         /* beyond t->last too: whoever has these units likely goes on with those behind them */
-        const struct group *next = u + 1 < all ? &p->s->group[(u + 1) % p->s->groups] : NULL;
+        const struct ms_direct_group *next =
+            u + 1 < all ? &p->s->group[(u + 1) % p->s->groups] : NULL;
         run_unit(&c, u, oh, p->copies ? band : x, next ? p->s->w + next->weight : NULL);
     }
     if (t->memo)
@@ -768,7 +441,7 @@ bool ms_conv_direct_by_rows(const struct ms_task *t)
 
 size_t ms_conv_direct_pieces(const struct ms_task *t)
 {
-    return ((const struct state *)t->state)->pieces;
+    return ((const struct ms_direct_state *)t->state)->pieces;
 }
 
 /* The plan of a call with bands of so many rows. */
@@ -808,8 +481,8 @@ void ms_conv_direct_rows(const struct ms_task *t, size_t item, size_t from, size
     else
         x += from * p->step * (size_t)p->c.w.in[2] * p->px;
     for (size_t k = 0; k < p->s->groups; k++) {
-        const struct group *g = &p->s->group[k];
-        const struct group *next = k + 1 < p->s->groups ? g + 1 : NULL;
+        const struct ms_direct_group *g = &p->s->group[k];
+        const struct ms_direct_group *next = k + 1 < p->s->groups ? g + 1 : NULL;
         run_group(&c, g, to - from, p->copies ? band : x, NULL,
                   y + g->channel / p->vl * y_block + g->channel % p->vl,
                   next ? p->s->w + next->weight : NULL);
