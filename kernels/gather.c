@@ -23,12 +23,12 @@ static size_t units(const struct ms_task *t)
     return ms_shape_span(&t->in[0]->shape, 0, axis_of(t)) * ms_tensor_count(t->in[1]);
 }
 
-/* n slices of `run` bytes of one outer index. */
+/* n slices of `run` bytes of one outer index. Slices of several elements are aligned like one. */
 static void pick(uint8_t *y, const uint8_t *x, const int64_t *at, size_t n, size_t run)
 {
 #define PICK(T)                                                                                    \
     for (size_t i = 0; i < n; i++)                                                                 \
-    ((T *)y)[i] = ((const T *)x)[at[i]]
+    memcpy(y + i * sizeof(T), x + (size_t)at[i] * sizeof(T), sizeof(T))
     if (run == 1 || run == 2 || run == 4 || run == 8) {
         MS_BY_SIZE(run, PICK);
         return;
