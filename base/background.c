@@ -52,7 +52,7 @@ static int set_policy(pid_t tid, int policy)
 /* ---- one look ---- */
 
 /* proc_pid_stat(5): the state and the processor time of a thread. False: it has ended. */
-static bool read_stat(pid_t tid, char *state, unsigned long *cpu)
+static bool read_thread_stat(pid_t tid, char *state, unsigned long *cpu)
 {
     char path[64], text[512];
     unsigned long user, system;
@@ -85,7 +85,7 @@ static struct watched *find(struct ms_background *b, pid_t tid, bool add)
 
 /* One of SCHED_IDLE that wants to run and had none of the time gets a share until the next look;
  * one that had its share goes back. */
-static void look_at(struct ms_background *b, pid_t tid)
+static void look_at_thread(struct ms_background *b, pid_t tid)
 {
     const unsigned long least =
         (unsigned long)(sysconf(_SC_CLK_TCK) * LOOK_EVERY / MS_SEC * STARVED / 100);
@@ -94,7 +94,7 @@ static void look_at(struct ms_background *b, pid_t tid)
     unsigned long cpu;
     char state;
 
-    if (!w || !read_stat(tid, &state, &cpu))
+    if (!w || !read_thread_stat(tid, &state, &cpu))
         return;
     if (!idle) {
         if (w->helped)
@@ -107,7 +107,7 @@ static void look_at(struct ms_background *b, pid_t tid)
     w->cpu = cpu;
 }
 
-static void look(struct ms_background *b)
+static void look_at_all(struct ms_background *b)
 {
     DIR *tasks = opendir("/proc/self/task");
     struct dirent *e;
@@ -116,7 +116,7 @@ static void look(struct ms_background *b)
     while (tasks && (e = readdir(tasks)) != NULL) {
         pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
         if (tid > 0)
-            look_at(b, tid);
+            look_at_thread(b, tid);
     }
     if (tasks)
         closedir(tasks);
@@ -128,10 +128,19 @@ static void look(struct ms_background *b)
 
 /* ---- the thread ---- */
 
+/* With the lock, which is free meanwhile: until the next look is due, or there is reason to end. */
+static void pause_looking(struct ms_background *b)
+{
+    int64_t ns = ms_now() + LOOK_EVERY;
+    const struct timespec until = {ns / MS_SEC, ns % MS_SEC};
+
+    while (!b->quit && ms_now() < ns)
+        pthread_cond_timedwait(&b->wake, &b->lock, &until);
+}
+
 static void *run(void *arg)
 {
     struct ms_background *b = arg;
-    const struct timespec pause = {0, LOOK_EVERY};
 
     pthread_mutex_lock(&b->lock);
     while (!b->quit) {
@@ -141,9 +150,9 @@ static void *run(void *arg)
             continue;
         }
         pthread_mutex_unlock(&b->lock);
-        look(b);
-        nanosleep(&pause, NULL);
+        look_at_all(b);
         pthread_mutex_lock(&b->lock);
+        pause_looking(b);
     }
     pthread_mutex_unlock(&b->lock);
     return NULL;
@@ -157,7 +166,7 @@ static void *try_idle(void *arg)
     int rc = setpriority(PRIO_PROCESS, (id_t)gettid(), 10);
 
     *(bool *)arg = rc == 0 && set_policy(0, SCHED_IDLE) == 0 && set_policy(0, SCHED_OTHER) == 0 &&
-                   read_stat(gettid(), &state, &cpu);
+                   read_thread_stat(gettid(), &state, &cpu);
     return NULL;
 }
 
@@ -180,11 +189,15 @@ static int start(struct ms_background *b)
 ms_code ms_background_new(struct ms_background **out, struct ms_err *err)
 {
     struct ms_background *b = ms_calloc(1, sizeof *b);
+    pthread_condattr_t attr;
 
     if (!b)
         return ms_fail_oom(err, "background", sizeof *b);
     pthread_mutex_init(&b->lock, NULL);
-    pthread_cond_init(&b->wake, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&b->wake, &attr);
+    pthread_condattr_destroy(&attr);
     int rc = start(b);
     if (rc != 0) {
         b->may_idle = false;
