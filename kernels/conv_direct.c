@@ -70,12 +70,25 @@ static bool by_rows(const struct plan *p)
            p->s->bytes <= x * sizeof(float);
 }
 
-/* So many rows that the band takes half of L2, fewer if that leaves too little to share out. */
+/* Bytes that a band in scratch may take, beside the table of taps. */
+static size_t room_of(const struct plan *p)
+{
+    size_t room = l2_bytes() / 2, most = p->s->workspace,
+           taps = ms_align64(p->n_taps * sizeof(size_t));
+
+    if (!most || !p->copies)
+        return room;
+    most = most > taps ? most - taps : 0;
+    return most < room ? most : room;
+}
+
+/* So many rows that the band takes half of L2, fewer if that is more than scratch may have, or
+ * leaves too little to share out. */
 static void cut_bands(struct plan *p)
 {
     const struct ms_window *w = &p->c.w;
     size_t oh = (size_t)w->out[1], row = p->planes * p->phases * p->pitch * p->px * sizeof(float);
-    size_t most = row ? l2_bytes() / 2 / row : 1, halo = rows_of(p, 1) - 1;
+    size_t most = row ? room_of(p) / row : 1, halo = rows_of(p, 1) - 1;
 
     most = most > halo ? (most - halo) / p->step : 1;
     most = most < 1 ? 1 : most > oh ? oh : most;

@@ -22,9 +22,10 @@ struct ms_direct_state {
     size_t longest;       /* channels of a group, at most */
     const float *bias;    /* padded to whole blocks */
     const float *w;
-    size_t bytes;   /* of weights */
-    size_t pieces;  /* units that a call should have at least, to be shared out evenly */
-    size_t threads; /* that share them */
+    size_t bytes;     /* of weights */
+    size_t pieces;    /* units that a call should have at least, to be shared out evenly */
+    size_t threads;   /* that share them */
+    size_t workspace; /* most bytes of scratch of a call; 0: no bound */
 };
 
 static inline size_t ms_direct_width(enum ms_isa isa)

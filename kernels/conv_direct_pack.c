@@ -299,7 +299,8 @@ static ms_code prepare(const struct ms_prep *p, enum ms_isa isa, const void **st
                                   .w = w,
                                   .bytes = z.floats * sizeof(float),
                                   .pieces = ms_conv_pieces(p->threads),
-                                  .threads = p->threads > 1 ? (size_t)p->threads : 1};
+                                  .threads = p->threads > 1 ? (size_t)p->threads : 1,
+                                  .workspace = p->workspace};
     *state = s;
     return MS_OK;
 }

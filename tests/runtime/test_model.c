@@ -203,12 +203,17 @@ START_TEST(algorithms)
     } cases[] = {{false, 0, 0, true},
                  {true, 0, 0, false},
                  {false, 400 << 10, 0, false},
+                 {false, 40 << 10, 0, false},
                  {false, 0, 400 << 10, false}};
     struct ms_tensor *want, *y;
     char name[64];
 
     run_conv(true, 0, 0, name, &want);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (cases[i].workspace == 40 << 10 && ms_cpu()->isa == MS_ISA_ANY) {
+            printf("case %zu is skipped: packed patches have blocks of a fixed size\n", i);
+            continue;
+        }
         run_conv(cases[i].exact, cases[i].workspace, cases[i].budget, name, &y);
         bool tiled = strstr(name, "winograd") != NULL;
         ck_assert_msg(tiled == (cases[i].tiled && ms_cpu()->isa > MS_ISA_ANY), "case %zu: %s", i,
