@@ -131,10 +131,13 @@ struct ms_maker {
     struct ms_err *err;
 };
 ms_code ms_plan_place(struct ms_maker *m);
+/* The cell of a value, by their ids: all values of a cell lie on the same bytes. */
 int ms_plan_root(const struct ms_maker *m, int id);
-/* Leaves out steps whose inputs can be made as slices of their output. */
+/* Makes inputs slices of their output where that is possible (op.slices), and leaves out the steps
+ * that would have copied them. After views have joined their inputs, before lives are known. */
 void ms_plan_slices(struct ms_maker *m);
-bool ms_cells_overlap(const struct ms_maker *m, int a, int b);
+/* Do two cells share bytes? A cell overlaps itself, its slices, and what it is a slice of. */
+bool ms_plan_overlap(const struct ms_maker *m, int a, int b);
 ms_code ms_plan_steps(struct ms_maker *m);
 ms_code ms_plan_edges(struct ms_maker *m);
 /* A static slot's tensor with its data missing, for units() and scratch(). */

@@ -77,7 +77,7 @@ static void wait_for_bytes(struct finder *f, int cell, int step)
     const struct ms_maker *m = f->m;
 
     for (int c = m->top[cell]; c >= 0; c = m->next[c])
-        for (int t = ms_cells_overlap(m, c, cell) ? f->head[c] : -1; t >= 0; t = f->touch[t].next)
+        for (int t = ms_plan_overlap(m, c, cell) ? f->head[c] : -1; t >= 0; t = f->touch[t].next)
             add_edge(f->e, f->touch[t].step, step);
 }
 
@@ -113,7 +113,7 @@ static void read_value(struct finder *f, int id, int step)
     int cell = ms_plan_root(m, id);
 
     for (int c = m->top[cell]; c >= 0; c = m->next[c])
-        if (ms_cells_overlap(m, c, cell))
+        if (ms_plan_overlap(m, c, cell))
             add_edge(f->e, f->maker_of[c], step);
     touch(f, cell, step);
 }

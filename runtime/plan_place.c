@@ -180,11 +180,11 @@ static bool read_by_others(const struct ms_maker *m, const struct ms_node *n, in
 
     for (int i = 1; i < n->n_in; i++) { /* the same bytes under another shape would be torn */
         const struct ms_value *o = n->in[i].value;
-        if (o && o != x && ms_cells_overlap(m, ms_plan_root(m, o->id), cell))
+        if (o && o != x && ms_plan_overlap(m, ms_plan_root(m, o->id), cell))
             return true;
     }
     for (int c = m->top[cell]; c >= 0; c = m->next[c])
-        if (m->last[c] > s && ms_cells_overlap(m, c, cell))
+        if (m->last[c] > s && ms_plan_overlap(m, c, cell))
             return true;
     return m->last[cell] != s;
 }

@@ -22,7 +22,7 @@ static size_t bytes_of(const struct ms_maker *m, int cell)
     return m->plan->slot[cell].proto.bytes;
 }
 
-bool ms_cells_overlap(const struct ms_maker *m, int a, int b)
+bool ms_plan_overlap(const struct ms_maker *m, int a, int b)
 {
     if (m->top[a] != m->top[b])
         return false;

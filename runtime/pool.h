@@ -56,7 +56,7 @@ void ms_pool_close(struct ms_pool *p, struct ms_job *job);
 
 /* ---- a step cut into pieces, in any order on several workers ---- */
 
-enum { MS_SPREAD_RANGES = 32 };
+enum { MS_SPREAD_RANGES = 32 }; /* more workers than that share what these leave */
 
 struct ms_spread {
     struct ms_job job; /* first; of the pool, as the next lines */

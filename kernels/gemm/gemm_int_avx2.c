@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gemm_int_avx2.c - tiles of up to 6 rows x 16 columns, of four bytes with AVX-VNNI and of pairs of
  * 16-bit numbers with AVX2 alone, whose products of bytes would saturate. */
+#include "kernels/gemm/dot.h"
 #include "kernels/gemm/gemm_int.h"
-#include "kernels/vec.h"
-
-#define TARGET_VNNI __attribute__((target("avx2,fma,f16c,avxvnni")))
 
 enum { ROWS = 6, VECS = 2, COLS = 8 * VECS };
 
-/* acc += a lane's products, of an unsigned a and a signed b. In assembly, for gcc 12 copies sums
- * before and after the intrinsic of the first, and of the second makes more products at a time than
- * registers are left. */
-#define DOT_BYTES(acc_, a_, b_)                                                                    \
-    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(acc_) : "x"(a_), "x"(b_))
+/* acc += products of pairs of 16-bit numbers. In assembly, for gcc 12 makes more of them at a time
+ * than registers are left. */
 #define DOT_WORDS(acc_, a_, b_)                                                                    \
     do {                                                                                           \
         __m256i product_;                                                                          \
@@ -20,14 +15,6 @@ enum { ROWS = 6, VECS = 2, COLS = 8 * VECS };
                 : "+x"(acc_), "=&x"(product_)                                                      \
                 : "x"(a_), "x"(b_));                                                               \
     } while (0)
-
-MS_V8 int32_t group(const uint8_t *p)
-{
-    int32_t v;
-
-    memcpy(&v, p, sizeof v);
-    return v;
-}
 
 MS_V8 void store(int32_t *c, __m256i v, size_t n)
 {
@@ -55,7 +42,7 @@ MS_V8 void store(int32_t *c, __m256i v, size_t n)
                 _mm256_loadu_si256((const void *)(b + 32 * j));                                    \
             MS_UNROLL for (size_t i = 0; i < MR; i++)                                              \
             {                                                                                      \
-                const __m256i x = _mm256_set1_epi32(group(a + i * row));                           \
+                const __m256i x = _mm256_set1_epi32(ms_four_bytes(a + i * row));                   \
                 MS_UNROLL for (size_t j = 0; j < VECS; j++) DOT(acc[i][j], x, v[j]);               \
             }                                                                                      \
         }                                                                                          \
@@ -70,7 +57,8 @@ MS_V8 void store(int32_t *c, __m256i v, size_t n)
                 store(c + i * ldc + 8 * j, y, n - 8 * j);                                          \
         }                                                                                          \
     }
-#define TILES(MR) TILE(TARGET_VNNI, bytes, DOT_BYTES, MR) TILE(MS_TARGET_AVX2, words, DOT_WORDS, MR)
+#define TILES(MR)                                                                                  \
+    TILE(MS_TARGET_AVXVNNI, bytes, MS_DOT_256, MR) TILE(MS_TARGET_AVX2, words, DOT_WORDS, MR)
 TILES(1)
 TILES(2)
 TILES(3)

@@ -1,35 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gemm_int_vnni.c - four bytes at a time (AVX-512 VNNI): tiles of up to 8 rows x 48 columns. */
+#include "kernels/gemm/dot.h"
 #include "kernels/gemm/gemm_int.h"
-#include "kernels/vec.h"
-
-#ifdef __clang__
-#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")))
-#else
-#define TARGET                                                                                     \
-    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,prefer-vector-width="     \
-                          "512")))
-#endif
 
 enum { ROWS = 8 };
 
-/* acc += four products in each lane. In assembly, for gcc 12 copies the sum before and after the
- * intrinsic, and 24 of them no longer fit the registers. */
-#define DOT(acc_, a_, b_) __asm__("vpdpbusd %2, %1, %0" : "+v"(acc_) : "v"(a_), "v"(b_))
-
-TARGET static inline int32_t quad(const uint8_t *p)
-{
-    int32_t v;
-
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
 #define TILE(MR, NV)                                                                               \
-    TARGET static void tile_##MR##x##NV(size_t w, size_t groups, const uint8_t *a, size_t row,     \
-                                        const int8_t *b, const int32_t *add, const int32_t *zb,    \
-                                        const int32_t *za, const int32_t *sum, int32_t *c,         \
-                                        size_t ldc, __mmask16 last)                                \
+    MS_TARGET_VNNI static void tile_##MR##x##NV(                                                   \
+        size_t w, size_t groups, const uint8_t *a, size_t row, const int8_t *b,                    \
+        const int32_t *add, const int32_t *zb, const int32_t *za, const int32_t *sum, int32_t *c,  \
+        size_t ldc, __mmask16 last)                                                                \
     {                                                                                              \
         __m512i acc[MR][NV], v[NV];                                                                \
         MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < NV; j++) acc[i][j] =  \
@@ -38,8 +18,8 @@ TARGET static inline int32_t quad(const uint8_t *p)
             MS_UNROLL for (int j = 0; j < NV; j++) v[j] = _mm512_loadu_si512(b + 64 * j);          \
             MS_UNROLL for (int i = 0; i < MR; i++)                                                 \
             {                                                                                      \
-                const __m512i x = _mm512_set1_epi32(quad(a + i * row));                            \
-                MS_UNROLL for (int j = 0; j < NV; j++) DOT(acc[i][j], x, v[j]);                    \
+                const __m512i x = _mm512_set1_epi32(ms_four_bytes(a + i * row));                   \
+                MS_UNROLL for (int j = 0; j < NV; j++) MS_DOT_512(acc[i][j], x, v[j]);             \
             }                                                                                      \
         }                                                                                          \
         MS_UNROLL for (int j = 0; j < NV; j++) v[j] = _mm512_loadu_si512(add + 16 * j);            \

@@ -1,25 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* quad_avx2.c - see quad.h: tiles of up to 6 rows x 16 pixels, of bytes with AVX-VNNI and of 16-bit
  * numbers with AVX2 alone, whose products of bytes would saturate. */
+#include "kernels/gemm/dot.h"
 #include "kernels/gemm/quad.h"
-#include "kernels/vec.h"
-
-#define TARGET_VNNI __attribute__((target("avx2,fma,f16c,avxvnni")))
 
 enum { LANES = 8, VECS = 2, WIDTH = LANES * VECS };
 
-/* In assembly, for gcc 12 copies the sum before and after the intrinsic. */
-#define DOT_BYTES(acc_, x_, w_)                                                                    \
-    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(acc_) : "x"(x_), "x"(w_))
 #define DOT_WORDS(acc_, x_, w_) acc_ = _mm256_add_epi32(acc_, _mm256_madd_epi16(x_, w_))
-
-MS_V8 int32_t quad(const uint8_t *p)
-{
-    int32_t v;
-
-    memcpy(&v, p, sizeof v);
-    return v;
-}
 
 #define TILE(TARGET, FORM, DOT, MR, NV)                                                            \
     TARGET static void FORM##_tile_##MR##x##NV(size_t steps, const size_t *at, const uint8_t *x,   \
@@ -34,7 +21,7 @@ MS_V8 int32_t quad(const uint8_t *p)
                 _mm256_loadu_si256((const void *)(p + 32 * j));                                    \
             MS_UNROLL for (int i = 0; i < MR; i++)                                                 \
             {                                                                                      \
-                const __m256i s = _mm256_set1_epi32(quad(w + 4 * i));                              \
+                const __m256i s = _mm256_set1_epi32(ms_four_bytes(w + 4 * i));                     \
                 MS_UNROLL for (int j = 0; j < NV; j++) DOT(acc[i][j], v[j], s);                    \
             }                                                                                      \
         }                                                                                          \
@@ -42,8 +29,8 @@ MS_V8 int32_t quad(const uint8_t *p)
             _mm256_storeu_si256((void *)(c + i * WIDTH + LANES * j), acc[i][j]);                   \
     }
 #define TILES(MR)                                                                                  \
-    TILE(TARGET_VNNI, bytes, DOT_BYTES, MR, 1)                                                     \
-    TILE(TARGET_VNNI, bytes, DOT_BYTES, MR, 2)                                                     \
+    TILE(MS_TARGET_AVXVNNI, bytes, MS_DOT_256, MR, 1)                                              \
+    TILE(MS_TARGET_AVXVNNI, bytes, MS_DOT_256, MR, 2)                                              \
     TILE(MS_TARGET_AVX2, words, DOT_WORDS, MR, 1)                                                  \
     TILE(MS_TARGET_AVX2, words, DOT_WORDS, MR, 2)
 TILES(1)

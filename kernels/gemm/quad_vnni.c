@@ -1,33 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* quad_vnni.c - see quad.h: AVX-512 VNNI, tiles of up to 6 rows x 64 pixels. */
+#include "kernels/gemm/dot.h"
 #include "kernels/gemm/quad.h"
-#include "kernels/vec.h"
-
-#ifdef __clang__
-#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")))
-#else
-#define TARGET                                                                                     \
-    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,prefer-vector-width="     \
-                          "512")))
-#endif
 
 enum { LANES = 16, VECS = 4, WIDTH = LANES * VECS };
 
-/* acc += four products in each lane. In assembly, for gcc 12 copies the sum before and after the
- * intrinsic, and 24 of them no longer fit the registers. */
-#define DOT(acc_, x_, w_) __asm__("vpdpbusd %2, %1, %0" : "+v"(acc_) : "v"(x_), "v"(w_))
-
-TARGET static inline int32_t quad(const uint8_t *p)
-{
-    int32_t v;
-
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
 #define TILE(MR, NV)                                                                               \
-    TARGET static void tile_##MR##x##NV(size_t steps, const size_t *at, const uint8_t *x,          \
-                                        const uint8_t *w, const int32_t *first, int32_t *c)        \
+    MS_TARGET_VNNI static void tile_##MR##x##NV(size_t steps, const size_t *at, const uint8_t *x,  \
+                                                const uint8_t *w, const int32_t *first,            \
+                                                int32_t *c)                                        \
     {                                                                                              \
         __m512i acc[MR][NV], v[NV];                                                                \
         MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < NV; j++) acc[i][j] =  \
@@ -37,8 +18,8 @@ TARGET static inline int32_t quad(const uint8_t *p)
             MS_UNROLL for (int j = 0; j < NV; j++) v[j] = _mm512_loadu_si512(p + 64 * j);          \
             MS_UNROLL for (int i = 0; i < MR; i++)                                                 \
             {                                                                                      \
-                const __m512i s = _mm512_set1_epi32(quad(w + 4 * i));                              \
-                MS_UNROLL for (int j = 0; j < NV; j++) DOT(acc[i][j], v[j], s);                    \
+                const __m512i s = _mm512_set1_epi32(ms_four_bytes(w + 4 * i));                     \
+                MS_UNROLL for (int j = 0; j < NV; j++) MS_DOT_512(acc[i][j], v[j], s);             \
             }                                                                                      \
         }                                                                                          \
         MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < NV; j++)              \
@@ -69,8 +50,9 @@ static void sums(size_t m, size_t vecs, size_t steps, const size_t *at, const ui
 /* ---- channels as lanes ---- */
 
 #define CHANNEL_TILE(MR, NV)                                                                       \
-    TARGET static void channels_tile_##MR##x##NV(size_t steps, const size_t *at, const uint8_t *x, \
-                                                 const size_t *px, const uint8_t *w, int32_t *c)   \
+    MS_TARGET_VNNI static void channels_tile_##MR##x##NV(size_t steps, const size_t *at,           \
+                                                         const uint8_t *x, const size_t *px,       \
+                                                         const uint8_t *w, int32_t *c)             \
     {                                                                                              \
         __m512i acc[MR][NV], v[NV];                                                                \
         size_t off[MR];                                                                            \
@@ -82,8 +64,8 @@ static void sums(size_t m, size_t vecs, size_t steps, const size_t *at, const ui
             MS_UNROLL for (int j = 0; j < NV; j++) v[j] = _mm512_loadu_si512(w + 64 * j);          \
             MS_UNROLL for (int i = 0; i < MR; i++)                                                 \
             {                                                                                      \
-                const __m512i s = _mm512_set1_epi32(quad(p + off[i]));                             \
-                MS_UNROLL for (int j = 0; j < NV; j++) DOT(acc[i][j], s, v[j]);                    \
+                const __m512i s = _mm512_set1_epi32(ms_four_bytes(p + off[i]));                    \
+                MS_UNROLL for (int j = 0; j < NV; j++) MS_DOT_512(acc[i][j], s, v[j]);             \
             }                                                                                      \
         }                                                                                          \
         MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < NV; j++)              \
