@@ -3,9 +3,8 @@
 #include "base/clock.h"
 
 #include <sys/resource.h>
-#include <time.h>
 
-static int64_t read_clock(clockid_t id)
+int64_t ms_clock(clockid_t id)
 {
     struct timespec t;
 
@@ -15,17 +14,17 @@ static int64_t read_clock(clockid_t id)
 
 int64_t ms_now(void)
 {
-    return read_clock(CLOCK_MONOTONIC);
+    return ms_clock(CLOCK_MONOTONIC);
 }
 
 int64_t ms_wall(void)
 {
-    return read_clock(CLOCK_REALTIME);
+    return ms_clock(CLOCK_REALTIME);
 }
 
 int64_t ms_cpu_time(void)
 {
-    return read_clock(CLOCK_THREAD_CPUTIME_ID);
+    return ms_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
 long ms_sleeps(void)

@@ -77,6 +77,13 @@ static int posix_fsync(const struct ms_vfs *v, int fd)
     return result(fsync(fd)); /* never retried: the kernel may have dropped the dirty pages */
 }
 
+static int posix_begin_sync(const struct ms_vfs *v, int fd, off_t at, off_t len)
+{
+    (void)v;
+    /* Does not look for errors of earlier writing: those stay for fsync. */
+    return result(sync_file_range(fd, at, len, SYNC_FILE_RANGE_WRITE));
+}
+
 static int posix_rename(const struct ms_vfs *v, int dirfd, const char *from, const char *to)
 {
     (void)v;
@@ -154,6 +161,7 @@ const struct ms_vfs *ms_vfs_posix(void)
         .allocate = posix_allocate,
         .truncate = posix_truncate,
         .fsync = posix_fsync,
+        .begin_sync = posix_begin_sync,
         .rename = posix_rename,
         .unlink = posix_unlink,
         .mkdir = posix_mkdir,

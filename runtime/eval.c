@@ -203,7 +203,7 @@ ms_code ms_eval(void *arg, const struct ms_node *n, const struct ms_tensor *cons
     if (n->n_in > MAX_PORTS || n->n_out > MAX_PORTS ||
         (n->op->traits & (MS_NO_FOLD | MS_SUBGRAPHS)))
         return ms_node_fail(n, err, MS_UNIMPLEMENTED, "is not folded");
-    ms_watched_init(&e.watched, o->engine, o->deadline, o->cancel);
+    ms_watched_init(&e.watched, o->engine, o->deadline, NULL, o->cancel);
     e.ctl.stop = &e.watched.stop;
     ms_arena_init(&a, (size_t)16 << 20);
     ms_packed_init(&packed, NULL, max_bytes < SIZE_MAX / 4 ? max_bytes * 4 : SIZE_MAX);

@@ -35,8 +35,8 @@ struct ms_model_opts {
     const char *const *input_names;  /* new names in order; NULL = the model's */
     const char *const *output_names; /* their counts must agree with the model's */
     int n_input_names, n_output_names;
-    int64_t load_deadline;     /* monotonic; MS_NEVER */
-    int64_t self_test_ns;      /* bound on warm-up and self-test; default 10 s; 0 = skip them */
+    int64_t load_deadline; /* monotonic; MS_NEVER */
+    int64_t self_test_ns;  /* processor time for warm-up and self-test; default 10 s; 0 = skip */
     const atomic_bool *cancel; /* may be NULL */
     void (*progress)(void *arg, const char *step, uint64_t done, uint64_t total);
     void *progress_arg;

@@ -167,7 +167,7 @@ static ms_code begin(struct ms_run *r, struct ms_tensor *const *in, const struct
         atomic_store(&r->budget.used, 0);
         atomic_store(&r->budget.over, false);
         r->budget.limit = prog->run_budget;
-        ms_watched_init(&r->watched, prog->engine, o->deadline, o->cancel);
+        ms_watched_init(&r->watched, prog->engine, o->deadline, o->work, o->cancel);
     }
     r->ctl.stop = &r->root->watched.stop;
     size_t bytes = p->slab + p->scratch;

@@ -34,6 +34,7 @@ struct ms_run {
 struct ms_run_opts {
     int width;
     int64_t deadline;
+    const struct ms_work *work; /* outlives the run; NULL */
     const atomic_bool *cancel;
     struct ms_profile *profile;
     struct ms_run *root; /* of a sub-graph's run; the fields above are the root's then */

@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "runtime/engine_impl.h"
 
-enum { TICK_NS = 10000000 };
+enum { TICK_NS = 10000000, WORK_NS = 1000000 };
 
 struct ms_watch {
     pthread_mutex_t lock;
@@ -25,12 +25,30 @@ struct ms_watch {
 };
 
 void ms_watched_init(struct ms_watched *w, struct ms_engine *e, int64_t deadline,
-                     const atomic_bool *cancel)
+                     const struct ms_work *work, const atomic_bool *cancel)
 {
-    *w = (struct ms_watched){
-        .deadline = deadline, .cancel = cancel, .watch = e ? ms_engine_watch(e) : NULL};
+    *w = (struct ms_watched){.deadline = deadline,
+                             .work = work,
+                             .cancel = cancel,
+                             .watch = e ? ms_engine_watch(e) : NULL};
     atomic_init(&w->stop, false);
     atomic_init(&w->why, MS_OK);
+}
+
+/* How long the work may still go on, ns; at most 0: it must end. */
+static int64_t work_left(const struct ms_work *w, int64_t now)
+{
+    int64_t left = w->until - ms_clock(w->clock);
+
+    if (w->latest == MS_NEVER || w->latest - now > left)
+        return left;
+    return w->latest - now;
+}
+
+static bool is_late(const struct ms_watched *w, int64_t now)
+{
+    return w->deadline != MS_NEVER && now >= w->deadline &&
+           (!w->work || work_left(w->work, now) <= 0);
 }
 
 /* Why it must end now; the watch's lock is held when it is listed. */
@@ -38,7 +56,7 @@ static ms_code verdict(const struct ms_watched *w, int64_t now)
 {
     if (w->cancel && atomic_load_explicit(w->cancel, memory_order_relaxed))
         return MS_CANCELLED;
-    return w->deadline != MS_NEVER && now >= w->deadline ? MS_DEADLINE_EXCEEDED : MS_OK;
+    return is_late(w, now) ? MS_DEADLINE_EXCEEDED : MS_OK;
 }
 
 ms_code ms_watched_check(struct ms_watched *w)
@@ -53,7 +71,13 @@ ms_code ms_watched_check(struct ms_watched *w)
 /* When it has to be looked at next. */
 static int64_t due(const struct ms_watched *w, int64_t now)
 {
-    return w->cancel && now + TICK_NS < w->deadline ? now + TICK_NS : w->deadline;
+    int64_t at = w->deadline;
+
+    if (w->work && now >= at) {
+        int64_t left = work_left(w->work, now);
+        at = now + (left > WORK_NS ? left : WORK_NS);
+    }
+    return w->cancel && now + TICK_NS < at ? now + TICK_NS : at;
 }
 
 void ms_watch_begin(struct ms_watched *w)
@@ -211,8 +235,10 @@ bool ms_watch_healthy(struct ms_watch *w, int64_t slack)
     int64_t now = ms_now();
 
     pthread_mutex_lock(&w->lock);
-    for (struct ms_watched *r = w->first; r && healthy; r = r->next)
-        healthy = r->deadline == MS_NEVER || now - slack < r->deadline;
+    for (struct ms_watched *r = w->first; r && healthy; r = r->next) {
+        int64_t deadline = r->work ? r->work->latest : r->deadline;
+        healthy = deadline == MS_NEVER || now - slack < deadline;
+    }
     pthread_mutex_unlock(&w->lock);
     return healthy;
 }

@@ -11,17 +11,27 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "base/err.h"
 
 struct ms_engine;
 struct ms_watch;
 
+/* A deadline in processor time: background work that waits for others has not used its time up. */
+struct ms_work {
+    clockid_t clock; /* pthread_getcpuclockid of the thread that does the work, and all of it */
+    int64_t until;   /* of that clock, ns */
+    int64_t latest;  /* of the monotonic clock: it ends then anyway; MS_NEVER */
+};
+
 /* One thing that may be stopped; embedded in a run. */
 struct ms_watched {
-    atomic_bool stop;          /* what kernels ask */
-    atomic_int why;            /* ms_code, set by the watch: DEADLINE_EXCEEDED, CANCELLED */
-    int64_t deadline;          /* MS_NEVER = none */
+    atomic_bool stop; /* what kernels ask */
+    atomic_int why;   /* ms_code, set by the watch: DEADLINE_EXCEEDED, CANCELLED */
+    int64_t deadline; /* MS_NEVER = none */
+    const struct ms_work
+        *work;                 /* NULL: the deadline is final; else it is looked at from there on */
     const atomic_bool *cancel; /* NULL = none */
     struct ms_watch *watch;    /* NULL: only asked between steps */
     bool listed;
@@ -29,7 +39,7 @@ struct ms_watched {
 };
 
 void ms_watched_init(struct ms_watched *w, struct ms_engine *e, int64_t deadline,
-                     const atomic_bool *cancel);
+                     const struct ms_work *work, const atomic_bool *cancel);
 /* Lists it with the watch (nothing to do without deadline and cancel), and takes it off. */
 void ms_watch_begin(struct ms_watched *w);
 void ms_watch_end(struct ms_watched *w);

@@ -19,6 +19,7 @@ struct ms_push {             /* bytes [0, have) of a file are on disk and hashed
     char hex[MS_SHA256_HEX]; /* announced digest; "" = whatever it turns out to be */
     char tmp[MS_SHA256_HEX]; /* name in tmp/ */
     int64_t size, have;
+    int64_t begun; /* bytes that the kernel was asked to write out */
     int fd;
     struct ms_sha256 *sha;
     bool busy;       /* a stream is feeding it */

@@ -16,6 +16,7 @@
 #include "server/store_blob.h"
 
 #define BLOBS "blobs/sha256"
+enum { WRITE_OUT = 1 << 20 };
 
 static void tmp_path(char path[MS_BLOB_PATH], const char *name)
 {
@@ -180,6 +181,16 @@ ms_code ms_push_open_unnamed(struct ms_blobs *b, int64_t size, int64_t now, stru
     return MS_OK;
 }
 
+/* A file that is written out as it arrives leaves its fsync nothing to do. Half a gigabyte at once
+ * would keep the disk's kernel threads, which nobody displaces, busy for half a second. */
+static void write_out(struct ms_blobs *b, struct ms_push *p)
+{
+    if (p->have - p->begun < WRITE_OUT)
+        return;
+    (void)b->vfs->begin_sync(b->vfs, p->fd, (off_t)p->begun, (off_t)(p->have - p->begun));
+    p->begun = p->have;
+}
+
 ms_code ms_push_write(struct ms_blobs *b, struct ms_push *p, int64_t offset, const void *data,
                       size_t len, int64_t now, struct ms_err *err)
 {
@@ -195,6 +206,7 @@ ms_code ms_push_write(struct ms_blobs *b, struct ms_push *p, int64_t offset, con
     if (!ms_sha256_add(p->sha, data, len))
         return ms_fail_oom(err, "digest", 0);
     p->have += (int64_t)len;
+    write_out(b, p);
     p->touched = now;
     return MS_OK;
 }

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "runtime/engine_impl.h"
+#include "runtime/watch.h"
 #include "tests/runtime/suites.h"
 #include "tests/runtime/util.h"
 
@@ -240,6 +241,43 @@ START_TEST(endless_loop_ends_at_its_deadline)
     o.self_test_ns = 50 * MS_MS;
     ck_assert_ptr_null(load_text(e, endless, &o, &err)); /* the self-test stops it too */
     ck_assert_int_eq(err.code, MS_DEADLINE_EXCEEDED);
+    ms_engine_free(e);
+}
+END_TEST
+
+static void *stop_of(struct ms_watched *w, int64_t for_ns, bool at_work)
+{
+    for (int64_t end = ms_now() + for_ns; ms_now() < end && !atomic_load(&w->stop);)
+        if (!at_work)
+            usleep(1000);
+    return atomic_load(&w->stop) ? w : NULL;
+}
+
+/* Background work that waits for its turn is not late; what it does itself counts, and so does a
+ * clock on the wall that is set for later. */
+START_TEST(work_is_late_by_its_own_clock)
+{
+    struct ms_engine *e = must_engine(1);
+    struct ms_work work = {.until = ms_cpu_time() + 40 * MS_MS, .latest = MS_NEVER};
+    struct ms_watched w;
+
+    ck_assert_int_eq(pthread_getcpuclockid(pthread_self(), &work.clock), 0);
+    ms_watched_init(&w, e, ms_now() + 10 * MS_MS, &work, NULL);
+    ms_watch_begin(&w);
+    ck_assert_ptr_null(stop_of(&w, 100 * MS_MS, false));
+    ck_assert_int_eq(ms_watched_check(&w), MS_OK);
+    ck_assert_ptr_nonnull(stop_of(&w, 10 * MS_SEC, true));
+    ck_assert_int_ge(ms_cpu_time(), work.until);
+    ck_assert_int_eq(ms_watched_check(&w), MS_DEADLINE_EXCEEDED);
+    ms_watch_end(&w);
+
+    work.until = INT64_MAX;
+    work.latest = ms_now() + 50 * MS_MS;
+    ms_watched_init(&w, e, ms_now() + 10 * MS_MS, &work, NULL);
+    ms_watch_begin(&w);
+    ck_assert_ptr_nonnull(stop_of(&w, 10 * MS_SEC, false));
+    ck_assert_int_ge(ms_now(), work.latest);
+    ms_watch_end(&w);
     ms_engine_free(e);
 }
 END_TEST
@@ -505,6 +543,7 @@ TCase *batch_tests(void)
     tcase_add_test(c, each_request_ends_once);
     tcase_add_test(c, delay_fills_a_batch);
     tcase_add_test(c, endless_loop_ends_at_its_deadline);
+    tcase_add_test(c, work_is_late_by_its_own_clock);
     tcase_add_test(c, queue_limits_and_cancel);
     tcase_add_test(c, bad_requests);
     tcase_add_test(c, unaligned_input);

@@ -253,6 +253,18 @@ static int vm_fsync(const struct ms_vfs *v, int fd)
     return 0; /* the real one would only cost time */
 }
 
+/* Promises nothing, so the model's files stay as unsynced as they were. */
+static int vm_begin_sync(const struct ms_vfs *v, int fd, off_t at, off_t len)
+{
+    struct vm *m = of(v);
+    int rc = gate(m);
+
+    if (rc < 0)
+        return rc;
+    m->begun += len;
+    return m->begin_fails ? -m->begin_fails : real()->begin_sync(real(), fd, at, len);
+}
+
 static int vm_rename(const struct ms_vfs *v, int dirfd, const char *from, const char *to)
 {
     struct vm *m = of(v);
@@ -328,6 +340,7 @@ void vm_init(struct vm *m, const char *root)
                              .allocate = vm_allocate,
                              .truncate = vm_truncate,
                              .fsync = vm_fsync,
+                             .begin_sync = vm_begin_sync,
                              .rename = vm_rename,
                              .unlink = vm_unlink,
                              .mkdir = vm_mkdir,

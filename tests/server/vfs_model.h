@@ -33,8 +33,10 @@ struct vm {
      * half of it once */
     long fail_at;
     int error;
-    bool fail_all; /* and all that follow */
-    long crash_at; /* the power goes just before this operation */
+    bool fail_all;   /* and all that follow */
+    int64_t begun;   /* bytes that were asked to be written out */
+    int begin_fails; /* errno of every such question */
+    long crash_at;   /* the power goes just before this operation */
     bool crashed;
     enum vm_mutant mutant;
     /* the model */
