@@ -26,6 +26,7 @@ enum {
 
 struct watched {
     pid_t tid;
+    int niceness;      /* while nobody helps it */
     bool helped;       /* it is not of SCHED_IDLE for now */
     bool seen;         /* in the present look */
     unsigned long cpu; /* clock ticks until the last look */
@@ -38,6 +39,7 @@ struct ms_background {
     atomic_int begun;
     bool asleep, quit; /* with the lock */
     bool may_idle;
+    int niceness; /* of who made this: what those who starve get */
     int n;
     struct watched watched[THREADS];
 };
@@ -83,6 +85,23 @@ static struct watched *find(struct ms_background *b, pid_t tid, bool add)
     return &b->watched[b->n++];
 }
 
+/* Half of a processor that somebody else wants, every other look. Merely no longer idle, but nice,
+ * it would get a tenth of that: too little for a large model's load to end in time on a server that
+ * is busy without pause. */
+static void help(struct ms_background *b, struct watched *w)
+{
+    w->niceness = getpriority(PRIO_PROCESS, (id_t)w->tid);
+    (void)setpriority(PRIO_PROCESS, (id_t)w->tid, b->niceness); /* refused: a tenth, then */
+    w->helped = set_policy(w->tid, SCHED_OTHER) == 0;
+}
+
+static void stop_helping(struct watched *w)
+{
+    (void)set_policy(w->tid, SCHED_IDLE);
+    (void)setpriority(PRIO_PROCESS, (id_t)w->tid, w->niceness);
+    w->helped = false;
+}
+
 /* One of SCHED_IDLE that wants to run and had none of the time gets a share until the next look;
  * one that had its share goes back. */
 static void look_at_thread(struct ms_background *b, pid_t tid)
@@ -98,10 +117,9 @@ static void look_at_thread(struct ms_background *b, pid_t tid)
         return;
     if (!idle) {
         if (w->helped)
-            (void)set_policy(tid, SCHED_IDLE);
-        w->helped = false;
+            stop_helping(w);
     } else if (w->seen && state == 'R' && cpu - w->cpu <= least) {
-        w->helped = set_policy(tid, SCHED_OTHER) == 0;
+        help(b, w);
     }
     w->seen = true;
     w->cpu = cpu;
@@ -193,6 +211,7 @@ ms_code ms_background_new(struct ms_background **out, struct ms_err *err)
 
     if (!b)
         return ms_fail_oom(err, "background", sizeof *b);
+    b->niceness = getpriority(PRIO_PROCESS, 0);
     pthread_mutex_init(&b->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

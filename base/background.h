@@ -5,7 +5,7 @@
  * more after somebody else woke up. One of SCHED_IDLE gives way at once, to every thread of every
  * process; but where all processors are busy it gets three parts in a thousand of one (sched(7):
  * its weight is 3, that of niceness 0 is 1024). So a thread of ordinary priority looks after them:
- * which of them wanted to run and got next to nothing is an ordinary, nice thread for a while.
+ * which of them wanted to run and got next to nothing is an ordinary thread for a while.
  *
  * Coming back from SCHED_IDLE needs CAP_SYS_NICE or RLIMIT_NICE (getrlimit(2)). A process that has
  * neither is only nice. */
