@@ -88,7 +88,6 @@ static void run_const(const struct ms_task *t, enum ms_isa isa)
 
     sizes_of(&z, t->node, &t->in[0]->shape, &t->in[1]->shape);
     tail_of(&tail, t, &z, isa);
-    tail.walk = true;
     struct ms_gemm g = {
         ms_gemm_panel(isa), z.m,   z.n, z.k, z.rs, z.ks, z.n, t->in[0]->data, t->state,
         t->out[0]->data,    &tail, 0};

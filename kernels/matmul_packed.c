@@ -88,7 +88,6 @@ static void run_const(const struct ms_task *t, enum ms_isa isa)
     ms_matmul_of(&mm, t->node, &t->in[0]->shape, &t->in[1]->shape);
     merge_rows(&mm, &t->in[1]->shape);
     tail_of(&tail, t, mm.n, isa);
-    tail.walk = true;
     if (!ms_gemm_packed_bytes(mm.k, mm.n, &bytes))
         return;
     size_t each = ms_gemm_units(mm.m, mm.n);

@@ -11,8 +11,9 @@
  *             +-------+-------+---+
  *
  * Each element of C is one chain of (on vectors, fused) multiply-adds with k ascending from 0, then
- * the tail. No blocking of k, no splitting: so the result has the same bits whatever m, n, the tile
- * and the split of the work are. That is what makes batches invariant. */
+ * the tail. Where k is long, the chain rests in C as the f32 that it is and goes on from there; no
+ * sums of parts are added up. So the result has the same bits whatever m, n, the tile, the blocks
+ * of k and the split of the work are. That is what makes batches invariant. */
 #ifndef MS_KERNELS_GEMM_H
 #define MS_KERNELS_GEMM_H
 
@@ -27,9 +28,12 @@ struct ms_gemm_tail {
     const float *col, *row, *res;
     size_t ldr;
     struct ms_act act;
-    bool none; /* nothing to do: set by ms_gemm_tail_init */
-    /* B's panels come from memory one behind the other: while one is used, the next is fetched. */
-    bool walk;
+    bool none; /* nothing to do */
+    /* Of ms_gemm_run: C holds the sums over the k before; the next thing that will be read, and how
+     * many floats of it this call is to ask for, evenly over its time. 0: none. */
+    bool resume;
+    const float *ahead;
+    size_t ask;
 };
 /* alpha = 1, beta = 1, nothing added, the activation of the node. */
 void ms_gemm_tail_of(struct ms_gemm_tail *t, const struct ms_node *n, enum ms_isa isa);

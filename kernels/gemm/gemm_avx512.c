@@ -12,8 +12,11 @@ struct finish {
     float lo, hi;
 };
 
+/* ahead: what lies there is asked for on the way, `step` bytes on every EVERY steps of k; NULL: of
+ * B itself. resume: the sums begin with what C holds. */
 typedef void (*tile_fn)(size_t k, const float *a, size_t rs, size_t ks, const float *b, float *c,
-                        size_t ldc, __mmask16 last, const struct finish *f, const float *ahead);
+                        size_t ldc, __mmask16 last, const struct finish *f, bool resume,
+                        const char *ahead, size_t step);
 
 #define MASK(j_, nv_) ((j_) + 1 < (nv_) ? (__mmask16)0xffff : last)
 
@@ -33,40 +36,54 @@ typedef void (*tile_fn)(size_t k, const float *a, size_t rs, size_t ks, const fl
             _mm512_min_ps(hi, _mm512_max_ps(lo, acc[i][j]));                                       \
     }
 
-/* One or two rows use B faster than memory gives it: they ask for all of it, FAR floats ahead; more
- * rows ask for a line a step of the panel behind this one. */
-enum { FEW = 2, FAR = 4096 };
+/* A few rows use B faster than memory gives it: the first tile asks for all of it, FAR floats
+ * ahead. One or two rows are the only tile, or meet what others have fetched. */
+enum { FEW = 2, SOME = 24, FAR = 4096, EVERY = 4 };
 #define ASK(MR, NV)                                                                                \
-    if (MR > FEW)                                                                                  \
-        _mm_prefetch((const char *)ahead, _MM_HINT_T1);                                            \
+    if (MR <= FEW || !ahead)                                                                       \
+        MS_UNROLL for (int j = 0; j < NV * EVERY; j++)                                             \
+            _mm_prefetch((const char *)(b + FAR + 16 * j), _MM_HINT_T0);                           \
     else                                                                                           \
-        MS_UNROLL for (int j = 0; j < NV; j++)                                                     \
-            _mm_prefetch((const char *)(b + FAR + 16 * j), _MM_HINT_T0)
+        _mm_prefetch(ahead, _MM_HINT_T1)
+
+#define STEP(MR, NV)                                                                               \
+    {                                                                                              \
+        __m512 v[NV];                                                                              \
+        MS_UNROLL for (int j = 0; j < NV; j++) v[j] = _mm512_loadu_ps(b + 16 * j);                 \
+        MS_UNROLL for (int i = 0; i < MR; i++)                                                     \
+        {                                                                                          \
+            __m512 x = _mm512_set1_ps(a[i * rs]);                                                  \
+            __asm__("" : "+v"(x)); /* one broadcast for all NV, not one each */                    \
+            MS_UNROLL for (int j = 0; j < NV; j++) acc[i][j] =                                     \
+                _mm512_fmadd_ps(x, v[j], acc[i][j]);                                               \
+        }                                                                                          \
+        a += ks;                                                                                   \
+        b += 16 * NV;                                                                              \
+    }
 
 #define TILE(MR, NV)                                                                               \
     MS_TARGET_AVX512 static void tile_##MR##_##NV(                                                 \
         size_t k, const float *a, size_t rs, size_t ks, const float *b, float *c, size_t ldc,      \
-        __mmask16 last, const struct finish *f, const float *ahead)                                \
+        __mmask16 last, const struct finish *f, bool resume, const char *ahead, size_t step)       \
     {                                                                                              \
         __m512 acc[MR][NV];                                                                        \
-        MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < NV; j++) acc[i][j] =  \
-            _mm512_setzero_ps();                                                                   \
-        MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < NV; j++)              \
-            __builtin_prefetch(c + i * ldc + 16 * j, 1, 3);                                        \
+        if (resume)                                                                                \
+            MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < NV; j++)          \
+                acc[i][j] = _mm512_maskz_loadu_ps(MASK(j, NV), c + i * ldc + 16 * j);              \
+        else                                                                                       \
+            MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < NV; j++)          \
+            {                                                                                      \
+                acc[i][j] = _mm512_setzero_ps();                                                   \
+                __builtin_prefetch(c + i * ldc + 16 * j, 1, 3);                                    \
+            }                                                                                      \
         if (f && f->res)                                                                           \
             MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < NV; j++)          \
                 __builtin_prefetch(f->res + i * f->ldr + 16 * j, 0, 3);                            \
-        for (; k > 0; k--, a += ks, b += 16 * NV, ahead += 16) {                                   \
+        for (size_t end; k > 0; k -= end, ahead += step) {                                         \
             ASK(MR, NV);                                                                           \
-            __m512 v[NV];                                                                          \
-            MS_UNROLL for (int j = 0; j < NV; j++) v[j] = _mm512_loadu_ps(b + 16 * j);             \
-            MS_UNROLL for (int i = 0; i < MR; i++)                                                 \
-            {                                                                                      \
-                __m512 x = _mm512_set1_ps(a[i * rs]);                                              \
-                __asm__("" : "+v"(x)); /* one broadcast for all NV, not one each */                \
-                MS_UNROLL for (int j = 0; j < NV; j++) acc[i][j] =                                 \
-                    _mm512_fmadd_ps(x, v[j], acc[i][j]);                                           \
-            }                                                                                      \
+            end = k < EVERY ? k : EVERY;                                                           \
+            for (size_t q = end; q > 0; q--)                                                       \
+                STEP(MR, NV)                                                                       \
         }                                                                                          \
         if (f)                                                                                     \
             FINISH(MR, NV)                                                                         \
@@ -111,13 +128,16 @@ MS_TARGET_AVX512 void ms_gemm_panel_avx512(size_t m, size_t n, size_t k, const f
                        .lo = tail->act.lo,
                        .hi = tail->act.hi};
 
+    const size_t asks = (k + EVERY - 1) / EVERY, steps = (m + 7) / 8 * asks;
+    const size_t step = tail->ask && steps ? (tail->ask * sizeof(float) + steps - 1) / steps : 0;
+    const char *ahead = (const char *)(step ? tail->ahead : b);
+
     for (size_t r = 0; r < m;) {
         size_t mr = m - r < 8 ? m - r : 8;
         f.res = tail->res ? tail->res + (i + r) * tail->ldr + j : NULL;
-        /* a line each step: three tiles see to the whole of the panel behind this one */
-        const float *ahead = b + (tail->walk ? k * 16 * (nv + r / 8 % 3) : 0);
         tiles[mr - 1][nv - 1](k, a + r * rs, rs, ks, b, c + r * ldc, ldc, last, plain ? &f : NULL,
-                              ahead);
+                              tail->resume, m <= SOME && r == 0 && step ? NULL : ahead, step);
+        ahead += step * asks;
         if (plain && tail->act.more)
             for (size_t q = 0; q < mr; q++)
                 tail->act.row(c + (r + q) * ldc, c + (r + q) * ldc, n, tail->act.a, tail->act.b);

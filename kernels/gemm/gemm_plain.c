@@ -17,11 +17,13 @@ static inline v4 load(const float *p)
     return v;
 }
 
+/* sum: where the chains begin, and their ends. */
 static inline void tile(size_t m, size_t k, const float *a, size_t rs, size_t ks, const float *b,
                         size_t ldb, float sum[ROWS][COLS])
 {
-    v4 acc[ROWS][VECS] = {{{0}}};
+    v4 acc[ROWS][VECS];
 
+    memcpy(acc, sum, sizeof acc);
     for (; k > 0; k--, a += ks, b += ldb)
         for (size_t i = 0; i < m; i++) {
             const v4 x = {a[i * rs], a[i * rs], a[i * rs], a[i * rs]};
@@ -57,6 +59,9 @@ void ms_gemm_panel_plain(size_t m, size_t n, size_t k, const float *a, size_t rs
         const size_t rows = m - r < ROWS ? m - r : ROWS;
         for (size_t at = 0; at < n; at += COLS) {
             const size_t cols = n - at < COLS ? n - at : COLS;
+            memset(sum, 0, sizeof sum);
+            for (size_t q = 0; q < rows && tail->resume; q++)
+                memcpy(sum[q], c + (r + q) * ldc + at, cols * sizeof(float));
             if (rows == ROWS)
                 tile(ROWS, k, a + r * rs, rs, ks, b + at, w, sum);
             else

@@ -93,7 +93,7 @@ static void scatter(int product, const float *p, size_t h, size_t w, float *c, s
 void ms_gemm_strassen(enum ms_isa isa, size_t m, size_t n, size_t k, const float *a,
                       const float *packed, float *c, float *scratch)
 {
-    const struct ms_gemm_tail none = {.none = true, .walk = true};
+    const struct ms_gemm_tail none = {.none = true};
     const size_t h = m / 2, w = n / 2, d = k / 2;
     const size_t room = h * d > d * w ? h * d : d * w;
     float *product = scratch + room;

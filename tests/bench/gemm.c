@@ -112,7 +112,7 @@ static double fastest(struct team *t, float *const *ring, int copies, double sec
 
 static void measure(struct team *t, struct row *r, enum ms_isa isa, double seconds)
 {
-    struct ms_gemm_tail none = {.none = true, .walk = true};
+    struct ms_gemm_tail none = {.none = true};
     float *ring[1024];
     size_t bytes = 0;
 
@@ -195,7 +195,7 @@ static double error_of(const float *a, const float *b, const float *c, size_t n)
 static void compare_strassen(FILE *json, size_t n, bool first)
 {
     const enum ms_isa isa = ms_cpu()->isa;
-    struct ms_gemm_tail none = {.none = true, .walk = true};
+    struct ms_gemm_tail none = {.none = true};
     size_t plain_bytes = 0, bytes = 0, scratch = 0;
     double ns[2] = {HUGE_VAL, HUGE_VAL}, error[2];
     const double flops = 2.0 * (double)n * (double)n * (double)n;

@@ -322,6 +322,16 @@ START_TEST(reorders)
 }
 END_TEST
 
+static float *numbers(size_t n)
+{
+    float *x = malloc(n * sizeof *x);
+
+    ck_assert_ptr_nonnull(x);
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)((i * 7919 + n) % 2003) / 1001 - 1;
+    return x;
+}
+
 /* Seven products for eight: the norm of the error against sums in double. */
 START_TEST(strassen)
 {
@@ -355,6 +365,47 @@ START_TEST(strassen)
     }
     ms_aligned_free(p, packed);
     ms_aligned_free(s, scratch);
+}
+END_TEST
+
+/* A long k is cut where many rows meet a panel, and units are shared out anyhow: each row has the
+ * bits that one panel after another gives it alone. */
+START_TEST(products_in_pieces)
+{
+    enum { M = 150, N = 70, K = 9001, UNITS = 6, SOME = 17 };
+    float *a = numbers(M * K), *b = numbers(K * N), *res = numbers(M * N), *col = numbers(N);
+    float *c = numbers(M * N), *alone = numbers(M * N), *p;
+    size_t bytes = 0;
+
+    ck_assert(ms_gemm_packed_bytes(K, N, &bytes) && (p = ms_aligned_alloc(bytes)));
+    ms_gemm_pack(p, b, K, N, N, 1);
+    ck_assert_uint_eq(ms_gemm_units(M, N), UNITS);
+    for (int isa = MS_ISA_ANY; isa <= (int)ms_cpu()->isa; isa++) {
+        const struct ms_act act = {.lo = -40, .hi = HUGE_VALF};
+        const struct ms_gemm_tail tail = {
+            .alpha = 1, .beta = 1, .col = col, .res = res, .ldr = N, .act = act};
+        const ms_gemm_panel_fn panel = ms_gemm_panel((enum ms_isa)isa);
+        const struct ms_gemm g = {panel, M, N, K, K, 1, N, a, p, c, &tail, 0};
+        for (size_t i = 0; i < M; i++)
+            for (size_t j = 0; j < N; j += MS_GEMM_NR)
+                panel(1, j ? N - j : MS_GEMM_NR, K, a + i * K, K, 1, p + j * K, alone + i * N + j,
+                      N, &tail, i, j);
+        for (size_t cut = 0; cut <= UNITS; cut++) {
+            memset(c, 0xff, M * N * sizeof *c);
+            ms_gemm_run(&g, 0, cut);
+            ms_gemm_run(&g, cut, UNITS);
+            ck_assert_mem_eq(c, alone, M * N * sizeof *c);
+        }
+        for (size_t i = 0; i < M; i += SOME)
+            for (size_t j = 0; j < N; j++) {
+                double want = (double)col[j] + (double)res[i * N + j];
+                for (size_t k = 0; k < K; k++)
+                    want += (double)a[i * K + k] * (double)b[k * N + j];
+                ck_assert_double_eq_tol(c[i * N + j], fmax(want, -40), 2e-3);
+            }
+    }
+    ms_aligned_free(p, bytes);
+    free(a), free(b), free(c), free(res), free(col), free(alone);
 }
 END_TEST
 
@@ -424,6 +475,7 @@ int main(void)
     tcase_add_test(t, slices_at_the_ends);
     tcase_add_test(t, one_element_in_blocks);
     tcase_add_test(t, strassen);
+    tcase_add_test(t, products_in_pieces);
     tcase_add_test(t, products_over_nothing);
     tcase_add_test(t, reorders);
     suite_add_tcase(s, t);
