@@ -162,7 +162,7 @@ struct ms_kernel {
     bool (*applicable)(const struct ms_prep *p);
     /* Estimated cost of a call (any unit, the same for all kernels of the operator), or NULL. When
      * the first kernel that fits has a price, the cheapest of those that fit and have one is taken.
-     * Must not depend on the batch either. */
+     * Must not depend on a batch that may vary either. */
     double (*price)(const struct ms_prep *p);
     /* Packs weights and digests attributes into *state (from p->alloc); NULL = none needed. When it
      * fails with RESOURCE_EXHAUSTED or UNIMPLEMENTED the next best kernel is tried. */

@@ -10,7 +10,8 @@
  *
  * Only the order of prices matters. They depend on what CPUID tells and on nothing that is measured
  * at start: algorithms round differently, and a model should give the same bits after each start.
- * Sizes that are not known at load count as 32; the batch counts as one. */
+ * Sizes that are not known at load count as 32, a batch that may vary as one: the choice is made
+ * once, and a row gets the same bits in every batch. A batch that the model fixes counts. */
 #include "base/cpu.h"
 #include "kernels/conv.h"
 
@@ -18,6 +19,7 @@ enum { WEIGHT_BYTES = 10, FILTER_BYTES = 6, PASSING_BYTES = 48 }; /* a cycle */
 
 struct sizes {
     double ic, oc, h, w; /* channels padded to blocks; outputs */
+    double n;            /* items, if the model fixes them */
     double rate;         /* products a cycle */
 };
 
@@ -34,6 +36,7 @@ static struct sizes sizes_of(const struct ms_prep *p, int lanes)
 
     if (y->rank == 4)
         s.h = known(y->dim[2]);
+    s.n = y->dim[0] > 0 ? (double)y->dim[0] : 1;
     s.ic = (double)w->dim[1];
     s.oc = (double)((w->dim[0] + lanes - 1) / lanes * lanes);
     return s;
@@ -45,7 +48,7 @@ static double direct(const struct ms_prep *p, int lanes)
     const struct sizes s = sizes_of(p, lanes);
     double taps = (double)ms_shape_span(w, 2, w->rank), products = s.ic * s.oc * taps;
 
-    return products * s.h * s.w / s.rate + products * sizeof(float) / WEIGHT_BYTES;
+    return products * s.n * s.h * s.w / s.rate + products * sizeof(float) / WEIGHT_BYTES;
 }
 
 /* Tiles of m x m outputs. */
@@ -53,10 +56,10 @@ static double winograd(const struct ms_prep *p, int lanes, int64_t m)
 {
     const struct sizes s = sizes_of(p, lanes);
     double nn = (double)((m + 2) * (m + 2)), filters = nn * s.ic * s.oc;
-    int64_t tiles = (((int64_t)s.h + m - 1) / m) * (((int64_t)s.w + m - 1) / m);
+    double tiles = s.n * (double)((((int64_t)s.h + m - 1) / m) * (((int64_t)s.w + m - 1) / m));
 
-    return filters * (double)tiles / s.rate + filters * sizeof(float) / WEIGHT_BYTES +
-           2 * nn * (double)tiles * (s.ic + s.oc) * sizeof(float) / PASSING_BYTES;
+    return filters * tiles / s.rate + filters * sizeof(float) / WEIGHT_BYTES +
+           2 * nn * tiles * (s.ic + s.oc) * sizeof(float) / PASSING_BYTES;
 }
 
 /* Tiles of 16 x 16 inputs; about 3000 cycles take one of a block of channels to its frequencies or
@@ -66,7 +69,7 @@ static double fft(const struct ms_prep *p, int lanes)
     const struct ms_shape *w = &p->in[1].shape;
     const struct sizes s = sizes_of(p, lanes);
     const int64_t h = 17 - w->dim[2], v = 17 - w->dim[3];
-    double tiles = (double)((((int64_t)s.h + h - 1) / h) * (((int64_t)s.w + v - 1) / v));
+    double tiles = s.n * (double)((((int64_t)s.h + h - 1) / h) * (((int64_t)s.w + v - 1) / v));
     double filters = 4 * 144 * s.ic * s.oc, passing = 2 * 144 * tiles * (s.ic + s.oc);
 
     return filters * tiles / s.rate + filters * sizeof(float) / FILTER_BYTES +

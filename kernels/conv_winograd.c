@@ -16,10 +16,10 @@
  *            0  1/2  -1 -1/2 1 0 ;         1/15   -2/15   4/15 ;
  *            0   1 -3/2  -2 3/2 1 ]          0      0      1   ]
  *
- * G g G' is computed in double when the model is loaded. A unit is (item, block of tiles, group of
- * one or two output blocks); the inputs of a block of tiles are transformed once for all groups
- * that the same call does. Products run on the tiles of conv_tile.h: a transformed pixel is a
- * pixel, a frequency an image of its own. */
+ * G g G' is computed in double when the model is loaded. A unit is (block of tiles of all items,
+ * chunk of groups of one or two output blocks); the inputs of a block of tiles are transformed once
+ * for all chunks that the same call does. Products run on the tiles of conv_tile.h: a transformed
+ * pixel is a pixel, a frequency an image of its own. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -31,7 +31,8 @@
 #include "kernels/vec_avx512.h"
 #include "kernels/conv_winograd.inc"
 
-enum { MAX_N = 6, MIN_BLOCK = 28, MAX_BLOCK = 64, SPLIT = 14 };
+/* Tiles of a block: at least, at most with filters in L2 or little scratch, at most. */
+enum { MAX_N = 6, MIN_BLOCK = 28, FEW = 64, MAX_BLOCK = 128, SPLIT = 14 };
 
 typedef void (*in_fn)(const float *x, size_t row, float *v, size_t apart);
 typedef void (*out_fn)(const float *m, size_t apart, const float *bias, const float *res, float *y,
@@ -54,14 +55,15 @@ struct state {
     const float *u;    /* [group][frequency][ic][lanes of the group] */
     const float *bias; /* padded to whole groups */
     size_t pieces;     /* units that a call should have at least, to be shared out evenly */
+    size_t workspace;  /* most bytes of scratch; 0: no bound */
 };
 
 bool ms_conv_winograd_applicable(const struct ms_prep *p)
 {
     const struct ms_shape *w = &p->in[1].shape;
     const struct ms_node *n = p->node;
-    /* the most that scratch() of any form can ask for */
-    const double scratch = (double)(w->dim[1] + 64) * MAX_N * MAX_N * (MAX_BLOCK + 1) * 4;
+    /* the most that any form can need */
+    const double scratch = (double)(w->dim[1] + 64) * MAX_N * MAX_N * (FEW + 1) * 4;
 
     if (w->rank != 4 || w->dim[2] != 3 || w->dim[3] != 3 || w->dim[1] < 5 ||
         ms_attr_int(n, "group") != 1 || (p->workspace && scratch > (double)p->workspace))
@@ -146,7 +148,10 @@ static ms_code prepare(const struct ms_prep *p, const struct form *f, const void
     if (bias)
         memcpy(b, bias->data, oc * sizeof *b);
     /* half as many as is usual: every block of tiles reads all filters again */
-    *s = (struct state){.u = u, .bias = b, .pieces = (ms_conv_pieces(p->threads) + 1) / 2};
+    *s = (struct state){.u = u,
+                        .bias = b,
+                        .pieces = (ms_conv_pieces(p->threads) + 1) / 2,
+                        .workspace = p->workspace};
     *state = s;
     return MS_OK;
 }
@@ -160,19 +165,89 @@ struct plan {
     size_t icb, ocb, groups;
     size_t nn;            /* frequencies */
     size_t across, tiles; /* of a row, of an item */
-    size_t block, blocks; /* tiles done at once; so many of an item */
+    size_t all;           /* tiles of the call */
+    size_t block, blocks; /* tiles done at once; so many of the call */
+    size_t chunk, chunks; /* groups done at once; so many of all */
     size_t v_apart;       /* floats between frequencies of the transformed input */
     size_t m_apart;       /* and of the products */
 };
 
-/* Tiles of a block: their transformed inputs fill half of L2, but no fewer than keep a panel of
- * filters busy. */
-static size_t block_of(const struct plan *p)
+static size_t least(size_t a, size_t b)
 {
-    size_t l2 = ms_cpu()->l2 < (256u << 10) ? 512u << 10 : ms_cpu()->l2;
-    size_t fit = l2 / 2 / (p->nn * p->icb * p->f->vl * sizeof(float));
+    return a < b ? a : b;
+}
 
-    return fit < MIN_BLOCK ? MIN_BLOCK : fit > MAX_BLOCK ? MAX_BLOCK : fit;
+static size_t most(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static size_t blocks_of(const struct plan *p, size_t tiles)
+{
+    return (p->all + tiles - 1) / tiles;
+}
+
+static size_t l2_bytes(void)
+{
+    size_t l2 = ms_cpu()->l2;
+
+    return l2 < (256u << 10) ? 512u << 10 : l2;
+}
+
+/* Filters at one frequency that are read in turn: more of them were slower, whatever their order in
+ * memory. */
+static size_t groups_at_once(const struct plan *p)
+{
+    const size_t panel = (size_t)p->c.ic * MS_CONV_NV * p->f->vl * sizeof(float);
+    const size_t fit = l2_bytes() / 8 / panel;
+
+    return fit < 1 ? 1 : least(fit, p->groups);
+}
+
+/* Most tiles of a block. Near: their transformed inputs stay in L2, with filters that stay there in
+ * little of it. Far: they come from L3 once a chunk of groups, one frequency at a time, so that
+ * blocks are large, and filters, from L3 or memory for each block, are read less often. Far blocks
+ * are taken where that saves more floats of filters than inputs have: for each tile so many times
+ * the input channels and frequencies, as filters have for each output channel. The fewest keep a
+ * panel of filters busy. */
+static size_t tiles_at_once(const struct plan *p)
+{
+    const size_t pixel = p->icb * p->f->vl * sizeof(float), oc = p->ocb * p->f->vl;
+    const size_t l2 = l2_bytes(), filters = p->nn * pixel * oc;
+    const size_t fit = l2 / (filters <= l2 / 2 ? 8 : 2) / (p->nn * pixel);
+    const size_t near = most(MIN_BLOCK, least(fit, FEW));
+    const size_t far = most(MIN_BLOCK, least(l2 / 4 / pixel, MAX_BLOCK));
+    const size_t more = blocks_of(p, near) - least(blocks_of(p, far), blocks_of(p, near));
+
+    return filters > l2 / 2 && more * oc > p->all ? far : near;
+}
+
+/* Even blocks of at most so many tiles, even chunks of at most so many groups; smaller ones where
+ * that leaves too little to share out. */
+static void cut(struct plan *p, size_t tiles, size_t groups)
+{
+    const size_t pieces = p->s->pieces;
+
+    p->blocks = blocks_of(p, tiles);
+    p->chunks = (p->groups + groups - 1) / groups;
+    if (p->blocks * p->chunks < pieces)
+        p->chunks = least(p->groups, (pieces + p->blocks - 1) / p->blocks);
+    while (p->blocks * p->chunks < pieces && p->all / p->blocks >= SPLIT)
+        p->blocks *= 2;
+    p->block = (p->all + p->blocks - 1) / p->blocks;
+    p->blocks = (p->all + p->block - 1) / p->block;
+    p->chunk = (p->groups + p->chunks - 1) / p->chunks;
+    p->chunks = (p->groups + p->chunk - 1) / p->chunk;
+    /* an odd number of lines between frequencies spreads them over the sets of a cache */
+    p->v_apart = (p->icb * p->block | 1) * p->f->vl;
+    p->m_apart = (p->chunk * MS_CONV_NV * p->block | 1) * p->f->vl;
+}
+
+static size_t scratch_bytes(const struct plan *p)
+{
+    size_t bytes;
+
+    return ms_mul(p->v_apart + p->m_apart, p->nn * sizeof(float), &bytes) ? bytes : SIZE_MAX;
 }
 
 static void plan_of(struct plan *p, const struct ms_task *t, const struct form *f)
@@ -188,14 +263,10 @@ static void plan_of(struct plan *p, const struct ms_task *t, const struct form *
     p->nn = (m + 2) * (m + 2);
     p->across = ((size_t)p->c.w.out[2] + m - 1) / m;
     p->tiles = p->across * (((size_t)p->c.w.out[1] + m - 1) / m);
-    p->blocks = (p->tiles + block_of(p) - 1) / block_of(p);
-    while (p->blocks * p->groups * (size_t)p->c.n < p->s->pieces && p->tiles / p->blocks >= SPLIT)
-        p->blocks *= 2;
-    p->block = (p->tiles + p->blocks - 1) / p->blocks;
-    p->blocks = (p->tiles + p->block - 1) / p->block;
-    /* an odd number of lines between frequencies spreads them over the sets of a cache */
-    p->v_apart = (p->icb * p->block | 1) * vl;
-    p->m_apart = (MS_CONV_NV * p->block | 1) * vl;
+    p->all = p->tiles * (size_t)p->c.n;
+    cut(p, tiles_at_once(p), groups_at_once(p));
+    if (p->s->workspace && scratch_bytes(p) > p->s->workspace)
+        cut(p, FEW, 1);
 }
 
 static size_t units(const struct ms_task *t, const struct form *f)
@@ -205,23 +276,45 @@ static size_t units(const struct ms_task *t, const struct form *f)
     if (ms_tensor_count(t->out[0]) == 0)
         return 0;
     plan_of(&p, t, f);
-    return (size_t)p.c.n * p.blocks * p.groups;
+    return p.blocks * p.chunks;
 }
 
 static size_t scratch(const struct ms_task *t, const struct form *f)
 {
     struct plan p;
-    size_t floats;
 
     if (ms_tensor_count(t->out[0]) == 0)
         return 0;
     plan_of(&p, t, f);
-    if (!ms_add(p.v_apart, p.m_apart, &floats) || !ms_mul(floats, p.nn * sizeof(float), &floats))
-        return SIZE_MAX;
-    return floats;
+    return scratch_bytes(&p);
 }
 
-/* ---- running ---- */
+/* ---- transforms ---- */
+
+/* A tile of the call. */
+struct place {
+    size_t item, row, column; /* of outputs */
+};
+
+static struct place place_of(const struct plan *p, size_t tile)
+{
+    const size_t in = tile % p->tiles, m = p->f->m;
+
+    return (struct place){tile / p->tiles, in / p->across * m, in % p->across * m};
+}
+
+static void step(const struct plan *p, struct place *at)
+{
+    at->column += p->f->m;
+    if (at->column < (size_t)p->c.w.out[2])
+        return;
+    at->column = 0;
+    at->row += p->f->m;
+    if (at->row < (size_t)p->c.w.out[1])
+        return;
+    at->row = 0;
+    at->item++;
+}
 
 /* How many of the n columns from `left` on come before column `to`. */
 static size_t columns_before(int64_t to, int64_t left, size_t n)
@@ -254,89 +347,49 @@ static const float *edge_tile(const struct plan *p, const float *x, int64_t top,
 
 /* One block of channels of tiles [first, first + n): frequency k of tile i at v + k v_apart + i vl.
  */
-static void transform_plane(const struct plan *p, const float *plane, size_t first, size_t n,
-                            float *v)
+static void transform_plane(const struct plan *p, size_t b, size_t first, size_t n, float *v)
 {
     const struct ms_window *w = &p->c.w;
     const size_t vl = p->f->vl, side = p->f->m + 2, row = (size_t)w->in[2] * vl;
+    const size_t plane = (size_t)p->c.in_px * vl;
+    struct place at = place_of(p, first);
     float edge[MAX_N * MAX_N * 16] __attribute__((aligned(64)));
 
-    for (size_t t = first; t < first + n; t++, v += vl) {
-        int64_t top = (int64_t)(t / p->across * p->f->m) - w->pb[1];
-        int64_t left = (int64_t)(t % p->across * p->f->m) - w->pb[2];
+    for (size_t t = 0; t < n; t++, v += vl, step(p, &at)) {
+        const float *x = (const float *)p->c.x + (at.item * p->icb + b) * plane;
+        int64_t top = (int64_t)at.row - w->pb[1], left = (int64_t)at.column - w->pb[2];
         bool inside = top >= 0 && left >= 0 && top + (int64_t)side <= w->in[1] &&
                       left + (int64_t)side <= w->in[2];
         if (inside)
-            p->f->in(plane + top * (int64_t)row + left * (int64_t)vl, row, v, p->v_apart);
+            p->f->in(x + top * (int64_t)row + left * (int64_t)vl, row, v, p->v_apart);
         else
-            p->f->in(edge_tile(p, plane, top, left, edge), side * vl, v, p->v_apart);
+            p->f->in(edge_tile(p, x, top, left, edge), side * vl, v, p->v_apart);
     }
 }
 
-/* All channels of tiles [first, first + n) of an item, tile after tile within a block of channels:
- * each frequency is written from one line to the next, a stream that the hardware follows. */
-static void transform_inputs(const struct plan *p, const float *x, size_t first, size_t n, float *v)
+/* All channels of tiles [first, first + n), tile after tile within a block of channels: each
+ * frequency is written from one line to the next, a stream that the hardware follows. */
+static void transform_inputs(const struct plan *p, size_t first, size_t n, float *v)
 {
-    const size_t vl = p->f->vl;
-
     for (size_t b = 0; b < p->icb; b++)
-        transform_plane(p, x + b * (size_t)p->c.in_px * vl, first, n, v + b * p->block * vl);
-}
-
-/* n^2 products of n_tiles pixels with a group's filters. first: of the call. */
-static void multiply(const struct plan *p, size_t g, size_t nv, size_t n_tiles, bool first,
-                     const float *v, float *m)
-{
-    static const float zeros[MS_CONV_NV * 16];
-    static const size_t tap[1];
-    size_t vl = p->f->vl, ic = (size_t)p->c.ic, max = ms_conv_tile_max(p->f->isa, nv * vl);
-    size_t cuts = (n_tiles + max - 1) / max;
-    const struct ms_conv_reach reach = {p->icb, 0, ic - (p->icb - 1) * vl};
-    struct ms_conv_tiling tiling = {.tap = tap,
-                                    .taps = 1,
-                                    .x_block = p->block * vl,
-                                    .y_block = p->block * vl,
-                                    .lo = -__builtin_inff(),
-                                    .hi = __builtin_inff()};
-    const float *u = p->s->u + g * MS_CONV_NV * vl * ic * p->nn;
-
-    for (size_t k = 0; k < p->nn; k++, u += ic * nv * vl) {
-        struct ms_conv_panel panel = {.w = u,
-                                      .next = u + ic * nv * vl,
-                                      .floats = ic * nv * vl,
-                                      .lanes = nv * vl,
-                                      .fetched = k > 0 || !first};
-        ms_conv_panel_share(&panel, cuts);
-        for (size_t i = 0, at = 0; i < cuts; i++) {
-            size_t mr = n_tiles / cuts + (i < n_tiles % cuts);
-            ms_conv_look_ahead(&tiling, &panel, i);
-            ms_conv_tile(p->f->isa, nv * vl, mr, false)(&tiling, &reach,
-                                                        v + k * p->v_apart + at * vl, u, zeros,
-                                                        NULL, m + k * p->m_apart + at * vl);
-            at += mr;
-        }
-    }
-}
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
+        transform_plane(p, b, first, n, v + b * p->block * p->f->vl);
 }
 
 /* Outputs of one block of channels for tiles [first, first + n). */
 static void transform_outputs(const struct plan *p, const struct ms_act *act, const float *m,
-                              size_t item, size_t block, size_t first, size_t n)
+                              size_t block, size_t first, size_t n)
 {
     const struct ms_window *w = &p->c.w;
-    size_t vl = p->f->vl, side = p->f->m, row = (size_t)w->out[2] * vl;
-    size_t plane = (item * p->ocb + block) * (size_t)p->c.out_px * vl;
-    size_t have = least((size_t)p->c.oc - block * vl, vl);
-    bool clean = have < vl && ms_act_ref(act, 0) != 0;
+    const size_t vl = p->f->vl, side = p->f->m, row = (size_t)w->out[2] * vl;
+    const size_t have = least((size_t)p->c.oc - block * vl, vl);
+    const bool clean = have < vl && ms_act_ref(act, 0) != 0;
+    struct place to = place_of(p, first);
 
-    for (size_t t = 0; t < n; t++) {
-        size_t top = (first + t) / p->across * side, left = (first + t) % p->across * side;
-        size_t h = least((size_t)w->out[1] - top, side), v = least((size_t)w->out[2] - left, side);
-        size_t at = plane + top * row + left * vl;
+    for (size_t t = 0; t < n; t++, step(p, &to)) {
+        size_t h = least((size_t)w->out[1] - to.row, side);
+        size_t v = least((size_t)w->out[2] - to.column, side);
+        size_t at =
+            (to.item * p->ocb + block) * (size_t)p->c.out_px * vl + to.row * row + to.column * vl;
         float *y = (float *)p->c.y + at;
         p->f->out(m + t * vl, p->m_apart, p->s->bias + block * vl,
                   p->c.res ? (const float *)p->c.res + at : NULL, y, row, h, v, act->lo, act->hi);
@@ -345,6 +398,84 @@ static void transform_outputs(const struct plan *p, const struct ms_act *act, co
         for (size_t i = 0; clean && i < h * v; i++)
             memset(y + i / v * row + i % v * vl + have, 0, (vl - have) * sizeof *y);
     }
+}
+
+/* ---- products ---- */
+
+/* Groups [first, end) of output channels, for n tiles. */
+struct part {
+    size_t first, end, n;
+};
+
+static size_t lanes_of(const struct plan *p, size_t g)
+{
+    return least(p->ocb - g * MS_CONV_NV, MS_CONV_NV) * p->f->vl;
+}
+
+/* The filters of a group at a frequency. */
+static const float *panel_of(const struct plan *p, size_t g, size_t k)
+{
+    const size_t ic = (size_t)p->c.ic;
+
+    return p->s->u + g * MS_CONV_NV * p->f->vl * ic * p->nn + k * ic * lanes_of(p, g);
+}
+
+/* The panel that is read after that of group g of a part at frequency k. */
+static const float *next_panel(const struct plan *p, const struct part *s, size_t g, size_t k)
+{
+    if (g + 1 < s->end)
+        return panel_of(p, g + 1, k);
+    if (k + 1 < p->nn)
+        return panel_of(p, s->first, k + 1);
+    return panel_of(p, s->end < p->groups ? s->end : 0, 0);
+}
+
+/* n pixels of a frequency with a panel, cut evenly into tiles of pixels. */
+static void multiply_panel(const struct plan *p, struct ms_conv_tiling *tiling,
+                           struct ms_conv_panel *panel, size_t n, const float *v, float *m)
+{
+    static const float zeros[MS_CONV_NV * 16];
+    const size_t vl = p->f->vl, max = ms_conv_tile_max(p->f->isa, panel->lanes);
+    const size_t cuts = (n + max - 1) / max;
+    const struct ms_conv_reach reach = {p->icb, 0, (size_t)p->c.ic - (p->icb - 1) * vl};
+
+    ms_conv_panel_share(panel, cuts);
+    for (size_t i = 0; i < cuts; i++) {
+        size_t mr = n / cuts + (i < n % cuts);
+        ms_conv_look_ahead(tiling, panel, i);
+        ms_conv_tile(p->f->isa, panel->lanes, mr, MS_CONV_BLOCKS)(tiling, &reach, v, panel->w,
+                                                                  zeros, NULL, m);
+        v += mr * vl;
+        m += mr * vl;
+    }
+}
+
+/* All frequencies of a part, one after the other: what the groups read of the inputs stays near. */
+static void multiply(const struct plan *p, const struct part *s, bool first, const float *v,
+                     float *m)
+{
+    static const size_t tap[1];
+    const size_t vl = p->f->vl;
+    struct ms_conv_tiling tiling = {.tap = tap,
+                                    .taps = 1,
+                                    .x_block = p->block * vl,
+                                    .y_block = p->block * vl,
+                                    .lo = -__builtin_inff(),
+                                    .hi = __builtin_inff()};
+    struct ms_conv_panel panel = {.next = first ? NULL : panel_of(p, s->first, 0)};
+
+    for (size_t k = 0; k < p->nn; k++)
+        for (size_t g = s->first; g < s->end; g++) {
+            const size_t lanes = lanes_of(p, g);
+            const float *w = panel_of(p, g, k);
+            panel = (struct ms_conv_panel){.w = w,
+                                           .next = next_panel(p, s, g, k),
+                                           .floats = (size_t)p->c.ic * lanes,
+                                           .lanes = lanes,
+                                           .fetched = panel.next == w};
+            multiply_panel(p, &tiling, &panel, s->n, v + k * p->v_apart,
+                           m + k * p->m_apart + (g - s->first) * MS_CONV_NV * p->block * vl);
+        }
 }
 
 static void run(const struct ms_task *t, const struct form *f)
@@ -358,17 +489,14 @@ static void run(const struct ms_task *t, const struct form *f)
     plan_of(&p, t, f);
     float *v = t->scratch, *m = v + p.nn * p.v_apart;
     for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
-        size_t nb = u / p.groups, g = u % p.groups, item = nb / p.blocks;
-        size_t first = nb % p.blocks * p.block, n = least(p.tiles - first, p.block);
-        size_t nv = least(p.ocb - g * MS_CONV_NV, MS_CONV_NV);
+        const size_t nb = u / p.chunks, first = nb * p.block, g = u % p.chunks * p.chunk;
+        const struct part s = {g, least(g + p.chunk, p.groups), least(p.all - first, p.block)};
         if (nb != have)
-            transform_inputs(&p, (const float *)p.c.x + item * p.icb * (size_t)p.c.in_px * p.f->vl,
-                             first, n, v);
-        multiply(&p, g, nv, n, u == t->first && have == SIZE_MAX, v, m);
+            transform_inputs(&p, first, s.n, v);
+        multiply(&p, &s, u == t->first && have == SIZE_MAX, v, m);
+        for (size_t b = g * MS_CONV_NV; b < least(s.end * MS_CONV_NV, p.ocb); b++)
+            transform_outputs(&p, &act, m + (b - g * MS_CONV_NV) * p.block * f->vl, b, first, s.n);
         have = nb;
-        for (size_t j = 0; j < nv; j++)
-            transform_outputs(&p, &act, m + j * p.block * f->vl, item, g * MS_CONV_NV + j, first,
-                              n);
     }
     if (t->memo)
         *t->memo = have;

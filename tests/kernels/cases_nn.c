@@ -98,9 +98,17 @@ static void gen_conv(struct kt_case *c)
     if (kt_int(c, 0, 12) == 0) { /* long sums, the hardest for tiled algorithms */
         group = kt_int(c, 1, 2);
         icg = kt_flip(c) ? 512 : kt_int(c, 250, 512);
-        ocg = 24;
+        ocg = kt_int(c, 0, 3) ? 24 : 160; /* at times more than tiles meet at once */
         w = ms_shape_make(0, 0, 3, 3);
         x = ms_shape_make(1, 512, 8, 8);
+        rank = 2;
+    }
+    if (kt_int(c, 0, 40) == 0) { /* filters beyond L2, and more tiles than a block of them has */
+        group = 1;
+        icg = kt_int(c, 90, 128);
+        ocg = kt_int(c, 90, 128);
+        w = ms_shape_make(0, 0, 3, 3);
+        x = ms_shape_make(1, 1, kt_int(c, 18, 24), kt_int(c, 18, 24));
         rank = 2;
     }
     const bool wide = rank == 2 && kt_int(c, 0, 12) == 0; /* windows for frequencies */

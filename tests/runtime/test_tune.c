@@ -33,15 +33,15 @@ static void leave(void)
     ck_assert_int_eq(rmdir(folder), 0); /* nothing was left aside */
 }
 
-/* Loads the layer with an engine of that tuning and tells the kernel that it got. */
-static void chosen(enum ms_tuning tuning, const char *path, char name[64],
-                   struct ms_tuner_stats *stats)
+/* Loads a layer with an engine of that tuning, runs x, and tells the kernel that it got. */
+static void chosen_for(const char *text, struct ms_tensor *x, enum ms_tuning tuning,
+                       const char *path, char name[64], struct ms_tuner_stats *stats)
 {
     struct ms_engine_opts o;
     struct ms_model_opts mo;
     struct ms_engine *e;
     struct ms_profile profile = {0};
-    struct ms_tensor *x = random_of(3, 2, 64, 28, 28), *y[1] = {0};
+    struct ms_tensor *y[1] = {0};
     struct ms_err err = {0};
 
     ms_engine_opts_init(&o);
@@ -52,7 +52,7 @@ static void chosen(enum ms_tuning tuning, const char *path, char name[64],
     ms_model_opts_init(&mo);
     mo.name = "m";
     mo.version = "1";
-    struct ms_model *m = load_text(e, layer, &mo, &err);
+    struct ms_model *m = load_text(e, text, &mo, &err);
     ck_assert_msg(m != NULL, "%s", err.text);
     ck_assert_int_eq(ms_model_run(m, &x, y, 1, MS_NEVER, NULL, &profile, &err), MS_OK);
     name[0] = '\0';
@@ -66,6 +66,12 @@ static void chosen(enum ms_tuning tuning, const char *path, char name[64],
     ms_tensor_unref(x);
     ms_model_unref(m);
     ms_engine_free(e);
+}
+
+static void chosen(enum ms_tuning tuning, const char *path, char name[64],
+                   struct ms_tuner_stats *stats)
+{
+    chosen_for(layer, random_of(3, 2, 64, 28, 28), tuning, path, name, stats);
 }
 
 static char *slurp(void)
@@ -99,6 +105,29 @@ START_TEST(order_and_price)
                      ms_cpu()->isa == MS_ISA_AVX512 ? "conv_direct_avx512" : "conv_direct_avx2");
     chosen(MS_TUNE_MODEL, NULL, name, NULL);
     ck_assert_msg(strncmp(name, "conv_winograd", 13) == 0, "%s", name);
+}
+END_TEST
+
+/* A batch that the model fixes is counted, one that may vary is not. */
+START_TEST(fixed_batch_is_priced)
+{
+    static const char *const batch[] = {"1", "N", "32"};
+    char text[256], name[3][64];
+
+    if (ms_cpu()->isa == MS_ISA_ANY)
+        return;
+    for (int i = 0; i < 3; i++) {
+        snprintf(text, sizeof text,
+                 "graph \"g\" (%%x: f32[%s,128,7,7]) {\n"
+                 "  %%w = const f32[128,128,3,3] fill 0.01\n"
+                 "  %%y = Conv(%%x, %%w) {pads=[1,1,1,1]}\n"
+                 "  return %%y\n}\n",
+                 batch[i]);
+        chosen_for(text, random_of(3, i ? 32 : 1, 128, 7, 7), MS_TUNE_MODEL, NULL, name[i], NULL);
+    }
+    ck_assert_str_eq(name[0], name[1]);
+    ck_assert_msg(strncmp(name[1], "conv_winograd4", 14) != 0, "%s", name[1]);
+    ck_assert_msg(strncmp(name[2], "conv_winograd4", 14) == 0, "%s", name[2]);
 }
 END_TEST
 
@@ -199,6 +228,7 @@ TCase *tune_tests(void)
 
     tcase_set_timeout(t, 120);
     tcase_add_test(t, order_and_price);
+    tcase_add_test(t, fixed_batch_is_priced);
     tcase_add_test(t, tried_once_and_kept);
     tcase_add_test(t, files_that_do_not_count);
     tcase_add_test(t, nowhere_to_write);
