@@ -128,18 +128,20 @@ static void run_blocks(const struct ms_task *t, const struct ms_blocked_fns *f, 
 {
     const struct factors *s = t->state;
     const struct ms_tensor *x = t->in[0];
-    size_t px = ms_pixels(x), n = ms_blocks(x);
+    const size_t width = ms_row_pixels(x);
     struct ms_act act = ms_act_of_node(t->node, isa);
+    struct ms_block_part p;
 
-    for (size_t u = t->first; u < t->last; u++) {
-        size_t c = u % n * f->lanes;
-        float *y = (float *)t->out[0]->data + u * px * f->lanes;
-        f->affine((const float *)x->data + u * px * f->lanes, s->k + c, s->b + c, act.lo, act.hi, y,
-                  px);
-        if (act.more)
-            act.row(y, y, px * f->lanes, act.a, act.b);
-        ms_block_clean(y, act.fn ? px : 0, f->lanes, ms_block_lanes(x, u % n));
-    }
+    for (size_t u = t->first; ms_block_part(x, &u, t->last, &p);)
+        for (size_t i = p.block; i < p.block + p.blocks; i++) {
+            const size_t at = ms_block_row(x, p.item, i, p.row), c = i * f->lanes;
+            const size_t px = p.rows * width;
+            float *y = (float *)t->out[0]->data + at;
+            f->affine((const float *)x->data + at, s->k + c, s->b + c, act.lo, act.hi, y, px);
+            if (act.more)
+                act.row(y, y, px * f->lanes, act.a, act.b);
+            ms_block_clean(y, act.fn ? px : 0, f->lanes, ms_block_lanes(x, i));
+        }
 }
 
 static void blocks_avx512(const struct ms_task *t)
@@ -168,7 +170,8 @@ MS_OP(batch_normalization) = {
     .cost = ms_norm_cost,
     .kernels =
         (const struct ms_kernel[]){
-            MS_BLOCKED_KERNELS("batch_normalization", ms_blocked_units, blocks, .prepare = prepare),
+            MS_BLOCKED_KERNELS("batch_normalization", ms_blocked_row_units, blocks,
+                               .prepare = prepare),
             {.name = "batch_normalization_avx512",
              .dtypes = MS_BIT(F32),
              .isa = MS_ISA_AVX512,

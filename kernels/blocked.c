@@ -5,7 +5,7 @@
 #include "kernels/act.h"
 #include "kernels/pool.h"
 
-enum { MS_LRN_SIDES = 4 };
+enum { MS_LRN_SIDES = 4, ROW_PIXELS = 128 };
 
 #include "kernels/vec_avx2.h"
 #include "kernels/blocked.inc"
@@ -43,6 +43,26 @@ size_t ms_blocked_row_units(const struct ms_task *t)
     return ms_blocked_units(t) * (s->rank == 4 ? (size_t)s->dim[2] : 1);
 }
 
+bool ms_block_part(const struct ms_tensor *y, size_t *unit, size_t last, struct ms_block_part *p)
+{
+    const size_t rows = y->shape.rank == 4 ? (size_t)y->shape.dim[2] : 1, blocks = ms_blocks(y);
+    const size_t u = *unit, left = last - u;
+
+    if (u >= last)
+        return false;
+    if (ms_pixels(y) < ROW_PIXELS) {
+        *p = (struct ms_block_part){u / rows / blocks, u / rows % blocks, 1, u % rows, left};
+        p->rows = left < rows - p->row ? left : rows - p->row;
+    } else {
+        *p = (struct ms_block_part){u / blocks / rows, u % blocks, left, u / blocks % rows, 1};
+        p->blocks = left < blocks - p->block ? left : blocks - p->block;
+        if (p->blocks == blocks)
+            p->rows = left / blocks < rows - p->row ? left / blocks : rows - p->row;
+    }
+    *unit += p->blocks * p->rows;
+    return true;
+}
+
 unsigned ms_pool_blocked(const struct ms_node *n)
 {
     const struct ms_value *x = ms_in(n, 0);
@@ -54,22 +74,23 @@ static void pool(const struct ms_task *t, const struct ms_blocked_fns *f, bool m
 {
     const struct ms_tensor *x = t->in[0], *y = t->out[0];
     const bool pads = !max && ms_attr_int(t->node, "count_include_pad") != 0;
+    struct ms_block_part p;
     struct ms_window w;
 
     if (ms_tensor_count(y) == 0)
         return;
     ms_pool_window(&w, t);
-    size_t rows = (size_t)w.out[1], ow = (size_t)w.out[2], blocks = ms_blocks(y);
-    for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
-        size_t nb = u / rows, have = ms_block_lanes(y, nb % blocks);
-        const float *from = (const float *)x->data + nb * ms_pixels(x) * f->lanes;
-        float *to = (float *)y->data + u * ow * f->lanes;
-        if (!max)
-            f->mean_row(from, &w, (int64_t)(u % rows), pads, to);
-        else
-            f->max_row(from, &w, (int64_t)(u % rows), to);
-        ms_block_clean(to, max ? ow : 0, f->lanes, have);
-    }
+    for (size_t u = t->first; ms_block_part(y, &u, t->last, &p);)
+        for (size_t b = p.block; b < p.block + p.blocks && !ms_task_stopped(t); b++)
+            for (size_t r = p.row; r < p.row + p.rows; r++) {
+                const float *from = (const float *)x->data + ms_block_row(x, p.item, b, 0);
+                float *to = (float *)y->data + ms_block_row(y, p.item, b, r);
+                if (!max)
+                    f->mean_row(from, &w, (int64_t)r, pads, to);
+                else
+                    f->max_row(from, &w, (int64_t)r, to);
+                ms_block_clean(to, max ? (size_t)w.out[2] : 0, f->lanes, ms_block_lanes(y, b));
+            }
 }
 
 void ms_max_pool_blocked_avx512(const struct ms_task *t)

@@ -93,6 +93,27 @@ void ms_block_of_channels(const struct ms_blocked_fns *f, const struct ms_tensor
 size_t ms_blocked_units(const struct ms_task *t);
 size_t ms_blocked_row_units(const struct ms_task *t);
 
+/* Row units follow each other by rows, all blocks of a row after each other, as bands of
+ * convolutions do: so a worker with the same part of all units has the same part of the image, step
+ * after step, and finds it in its own cache. On small images, whose convolutions are shared by
+ * channels, they follow by blocks. */
+struct ms_block_part {
+    size_t item, block, blocks, row, rows; /* rows [row, row + rows) of these blocks */
+};
+/* The next part of row units [*unit, last) of y that is whole, and *unit behind it; false when
+ * there is none left. */
+bool ms_block_part(const struct ms_tensor *y, size_t *unit, size_t last, struct ms_block_part *p);
+/* Pixels of a row. */
+static inline size_t ms_row_pixels(const struct ms_tensor *t)
+{
+    return t->shape.rank == 4 ? (size_t)t->shape.dim[3] : ms_pixels(t);
+}
+/* Where row `row` of a block of t lies, in floats. */
+static inline size_t ms_block_row(const struct ms_tensor *t, size_t item, size_t block, size_t row)
+{
+    return ((item * ms_blocks(t) + block) * ms_pixels(t) + row * ms_row_pixels(t)) * t->layout;
+}
+
 /* ms_op.blocked of pooling over the last two axes (or one), output 0 alone. */
 unsigned ms_pool_blocked(const struct ms_node *n);
 void ms_max_pool_blocked_avx512(const struct ms_task *t);

@@ -25,12 +25,12 @@ bool ms_conv_band_init(struct ms_conv_band *b, const struct ms_task *first, cons
     b->blocks = ((size_t)x->shape.dim[1] + vl - 1) / vl;
     b->row = (size_t)w->in[2] * vl;
     const size_t fit = share / (b->row * b->blocks * sizeof(float));
-    const size_t pieces = (ms_conv_direct_pieces(first) + n - 1) / n;
+    const size_t pieces = (ms_conv_direct_pieces(first) + n - 1) / n, workers = (pieces + 3) / 4;
     b->band = fit > reach ? (fit - reach) / s + 1 : 1;
-    b->band = b->band * pieces > oh ? (oh + pieces - 1) / pieces : b->band;
     b->bands = (oh + b->band - 1) / b->band;
+    b->bands = b->bands < pieces ? pieces : (b->bands + workers - 1) / workers * workers;
+    b->bands = b->bands < oh ? b->bands : oh;
     b->band = (oh + b->bands - 1) / b->bands;
-    b->bands = (oh + b->band - 1) / b->band;
     b->keep = (b->band - 1) * s + reach;
     return ms_conv_direct_rows_scratch(first, b->keep, &b->own) &&
            ms_mul(b->keep, b->row, &b->plane) &&
@@ -47,11 +47,17 @@ bool ms_conv_band_scratch(const struct ms_conv_band *b, size_t *bytes)
     return ms_add(b->own, b->bytes, bytes);
 }
 
+size_t ms_conv_band_row(const struct ms_conv_band *b, size_t i)
+{
+    return i * (size_t)b->w.out[1] / b->bands;
+}
+
 struct ms_conv_rows ms_conv_band_rows(const struct ms_conv_band *b, size_t u)
 {
-    const int64_t in = b->w.in[1];
-    const int64_t a = (int64_t)(u % b->bands * b->band) * b->w.s[1] - b->w.pb[1];
-    const int64_t e = a + (int64_t)b->keep;
+    const int64_t in = b->w.in[1], first = (int64_t)ms_conv_band_row(b, u % b->bands);
+    const int64_t end = (int64_t)ms_conv_band_row(b, u % b->bands + 1);
+    const int64_t a = first * b->w.s[1] - b->w.pb[1];
+    const int64_t e = a + (end - first - 1) * b->w.s[1] + (b->w.k[1] - 1) * b->w.d[1] + 1;
     struct ms_conv_rows r = {.item = u / b->bands};
 
     r.end = (size_t)(e < 0 ? 0 : e > in ? in : e);

@@ -10,8 +10,8 @@
 #include "kernels/window.h"
 
 struct ms_conv_band {
-    size_t band, bands; /* output rows of a unit; units of an item */
-    size_t keep;        /* input rows that a band needs */
+    size_t band, bands; /* output rows of a unit, at most; units of an item */
+    size_t keep;        /* input rows that a band needs, at most */
     size_t row, plane;  /* floats of an input row; of a block of the band */
     size_t blocks;      /* of channels */
     size_t bytes;       /* of the band */
@@ -28,6 +28,9 @@ size_t ms_conv_band_units(const struct ms_conv_band *b, const struct ms_task *t)
 /* Bytes of scratch; false on overflow. */
 bool ms_conv_band_scratch(const struct ms_conv_band *b, size_t *bytes);
 
+/* The first output row of band i of an item; of band b->bands: their number. Bands have the same
+ * number of rows, or one less. */
+size_t ms_conv_band_row(const struct ms_conv_band *b, size_t i);
 /* Input rows [from, end) of an item, as all blocks of channels have them in scratch. */
 struct ms_conv_rows {
     size_t item, from, end;

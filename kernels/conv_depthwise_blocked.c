@@ -3,13 +3,14 @@
  *
  * A block of channels is a vector, so nothing is shared between lanes and any window is a sum of
  * vectors. Rows above and below the input are read from a row of zeros in scratch; columns beside
- * it are left out. Units are output rows of a block.
+ * it are left out. Units are output rows of a block, in the order of blocked.h.
  *
  * Where the input comes from a convolution that widens it (MobileNet), the two run as a pair
  * (conv_band.h). */
 #include <string.h>
 
 #include "base/mem.h"
+#include "kernels/blocked.h"
 #include "kernels/conv.h"
 #include "kernels/conv_band.h"
 
@@ -87,12 +88,7 @@ ms_code ms_conv_dw_blocked_prepare_avx2(const struct ms_prep *p, const void **st
 
 size_t ms_conv_dw_blocked_units(const struct ms_task *t)
 {
-    const struct ms_tensor *y = t->out[0];
-    size_t blocks = ms_layout_channels(y->layout, y->shape.dim[1]) / y->layout;
-
-    if (ms_tensor_count(y) == 0)
-        return 0;
-    return (size_t)y->shape.dim[0] * blocks * (y->shape.rank == 4 ? (size_t)y->shape.dim[2] : 1);
+    return ms_tensor_count(t->out[0]) == 0 ? 0 : ms_blocked_row_units(t);
 }
 
 /* A row of zeros. */
@@ -152,13 +148,14 @@ static void open_call(struct dw *d, const struct ms_task *t, enum ms_isa isa)
                            .hi = d->act.hi};
 }
 
-/* Unit u: one output row of a block. x: where row 0 of the block would be. */
-static void run_row(struct dw *d, size_t u, const float *x, const float *zeros)
+/* Output row i of a block. x: where row 0 of the block would be. */
+static void run_row(struct dw *d, size_t item, size_t b, size_t i, const float *x,
+                    const float *zeros)
 {
     const struct ms_window *w = &d->c.w;
-    const size_t oh = (size_t)w->out[1], vl = d->vl, b = u / oh % d->blocks;
-    const size_t at = u * d->r.n * vl;
-    const int64_t top = (int64_t)(u % oh) * w->s[1] - w->pb[1];
+    const size_t oh = (size_t)w->out[1], vl = d->vl;
+    const size_t at = ((item * d->blocks + b) * oh + i) * d->r.n * vl;
+    const int64_t top = (int64_t)i * w->s[1] - w->pb[1];
     struct dw_row *r = &d->r;
 
     for (int64_t h = 0; h < w->k[1]; h++) {
@@ -178,16 +175,19 @@ static void run_row(struct dw *d, size_t u, const float *x, const float *zeros)
 
 static void run(const struct ms_task *t, enum ms_isa isa)
 {
+    struct ms_block_part p;
     struct dw d;
 
     if (ms_tensor_count(t->out[0]) == 0)
         return;
     open_call(&d, t, isa);
     memset(t->scratch, 0, d.r.width * d.vl * sizeof(float));
-    for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
-        size_t nb = u / (size_t)d.c.w.out[1];
-        run_row(&d, u, (const float *)d.c.x + nb * (size_t)d.c.in_px * d.vl, t->scratch);
-    }
+    for (size_t u = t->first; ms_block_part(t->out[0], &u, t->last, &p);)
+        for (size_t b = p.block; b < p.block + p.blocks && !ms_task_stopped(t); b++) {
+            const float *x = (const float *)d.c.x + ms_block_row(t->in[0], p.item, b, 0);
+            for (size_t i = p.row; i < p.row + p.rows; i++)
+                run_row(&d, p.item, b, i, x, t->scratch);
+        }
 }
 
 void ms_conv_dw_blocked_avx512(const struct ms_task *t)
@@ -241,18 +241,17 @@ static void pair_run(const struct ms_task *first, const struct ms_task *t, enum 
     open_call(&d, t, isa);
     float *zeros = t->scratch;
     void *rest = (uint8_t *)t->scratch + ms_align64(p.row * sizeof *zeros);
-    const size_t oh = (size_t)d.c.w.out[1];
     memset(zeros, 0, p.row * sizeof *zeros);
     if (before != SIZE_MAX)
         have = ms_conv_band_rows(&p, before);
     for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++, have = need) {
-        const size_t r = u % p.bands * p.band, end = r + p.band < oh ? r + p.band : oh;
+        const size_t r = ms_conv_band_row(&p, u % p.bands);
+        const size_t end = ms_conv_band_row(&p, u % p.bands + 1);
         need = ms_conv_band_rows(&p, u);
         const float *band = ms_conv_band_fill(&p, first, &have, &need, rest);
         for (size_t b = 0; b < d.blocks; b++)
             for (size_t i = r; i < end; i++)
-                run_row(&d, (need.item * d.blocks + b) * oh + i,
-                        band + b * p.plane - need.from * p.row, zeros);
+                run_row(&d, need.item, b, i, band + b * p.plane - need.from * p.row, zeros);
         if (t->memo)
             *t->memo = u;
     }

@@ -18,8 +18,9 @@
 #include "kernels/blocked.h"
 #include "kernels/conv_direct.h"
 
-/* Floats of weights that all tiles of a band read before the next ones. */
-enum { PANEL = 32 << 10 };
+/* Floats of weights that all tiles of a band read before the next ones; pixels that a thread should
+ * have to share by rows. */
+enum { PANEL = 32 << 10, ROW_PIXELS = 64 };
 
 /* ---- the cut of a call ---- */
 
@@ -27,19 +28,20 @@ struct plan {
     struct ms_conv c;
     const struct ms_direct_state *s;
     const struct ms_blocked_fns *rows_fns;
-    size_t vl;     /* floats of a pixel of a block */
-    bool plain;    /* x is plain */
-    bool copies;   /* bands go to scratch */
-    size_t planes; /* of x: blocks, or channels when plain */
-    size_t px;     /* floats of a pixel of x */
-    size_t phases; /* of columns, in scratch */
-    size_t pitch;  /* pixels of a row of one phase; of x itself without copies */
-    size_t step;   /* rows of the band (or of x) from one output row to the next */
-    size_t band;   /* output rows done at once */
-    size_t bands;  /* of an item */
-    size_t rows;   /* input rows of a band in scratch */
-    size_t plane;  /* floats of a plane of the band */
-    size_t n_taps; /* entries of the table, at most */
+    size_t vl;      /* floats of a pixel of a block */
+    bool plain;     /* x is plain */
+    bool copies;    /* bands go to scratch */
+    size_t planes;  /* of x: blocks, or channels when plain */
+    size_t px;      /* floats of a pixel of x */
+    size_t phases;  /* of columns, in scratch */
+    size_t pitch;   /* pixels of a row of one phase; of x itself without copies */
+    size_t step;    /* rows of the band (or of x) from one output row to the next */
+    size_t band;    /* output rows done at once, at most */
+    size_t bands;   /* of an item */
+    size_t rows;    /* input rows of a band in scratch, at most */
+    size_t plane;   /* floats of a plane of the band */
+    size_t n_taps;  /* entries of the table, at most */
+    bool by_groups; /* of output channels, before bands */
     enum ms_conv_form form;
 };
 
@@ -60,14 +62,15 @@ static size_t rows_of(const struct plan *p, size_t band)
     return (band - 1) * (size_t)w->s[1] + (size_t)((w->k[1] - 1) * w->d[1]) + 1;
 }
 
-/* Threads that share an item by rows meet input that they wrote themselves, in their own caches;
- * sharing by output channels each reads all of it, and only its own weights. */
+/* Threads that share an item by rows meet input that they wrote themselves, in their own caches,
+ * and all read all weights, which come while they compute if each weight meets enough pixels.
+ * Sharing by output channels each reads all of the input and only its own weights. */
 static bool by_rows(const struct plan *p)
 {
-    const size_t threads = p->s->threads, x = p->planes * (size_t)p->c.in_px * p->px;
+    const size_t threads = p->s->threads, enough = ROW_PIXELS * threads;
 
     return (size_t)p->c.n < threads && (size_t)p->c.w.out[1] >= threads &&
-           p->s->bytes <= x * sizeof(float);
+           (size_t)p->c.out_px >= enough;
 }
 
 /* Bytes that a band in scratch may take, beside the table of taps. */
@@ -80,6 +83,12 @@ static size_t room_of(const struct plan *p)
         return room;
     most = most > taps ? most - taps : 0;
     return most < room ? most : room;
+}
+
+/* Is that number of units enough? Bands of threads that share by groups read the same weights. */
+static bool shares_evenly(const struct plan *p, size_t units)
+{
+    return units >= p->s->pieces || (p->by_groups && units % p->s->threads == 0);
 }
 
 /* So many rows that the band takes half of L2, fewer if that is more than scratch may have, or
@@ -95,11 +104,16 @@ static void cut_bands(struct plan *p)
     p->bands = (oh + most - 1) / most;
     if (by_rows(p))
         p->bands = (p->bands + p->s->threads - 1) / p->s->threads * p->s->threads;
-    p->bands = p->bands < oh ? p->bands : oh;
-    while (p->bands < oh && p->bands * p->s->groups * (size_t)p->c.n < p->s->pieces)
+    while (p->bands < oh && !shares_evenly(p, p->bands * p->s->groups * (size_t)p->c.n))
         p->bands *= 2;
+    p->bands = p->bands < oh ? p->bands : oh;
     p->band = (oh + p->bands - 1) / p->bands;
-    p->bands = (oh + p->band - 1) / p->band;
+}
+
+/* The first output row of band b: all have the same number, or one less. */
+static size_t row_of(const struct plan *p, size_t b)
+{
+    return b * (size_t)p->c.w.out[1] / p->bands;
 }
 
 static void set_band(struct plan *p, size_t band)
@@ -127,6 +141,7 @@ static bool plan_of(struct plan *p, const struct ms_task *t, enum ms_isa isa)
     p->step = p->copies && w->k[1] == 1 ? 1 : (size_t)w->s[1];
     p->form = p->plain ? MS_CONV_PLAIN : p->s->list ? MS_CONV_LISTED : MS_CONV_BLOCKS;
     p->n_taps = p->s->list ? p->s->longest : (size_t)p->c.taps * (p->plain ? p->planes : 1);
+    p->by_groups = !p->copies && (size_t)p->c.n < p->s->threads && !by_rows(p);
     cut_bands(p);
     set_band(p, p->band);
     return true;
@@ -195,20 +210,21 @@ static void copy_row(const struct plan *p, const float *x, float *to)
     }
 }
 
-/* The input rows of the band that begins at output row `oh`. */
-static void copy_band(const struct plan *p, const float *x, size_t oh, float *to)
+/* The input rows of `band` output rows from `oh` on. */
+static void copy_band(const struct plan *p, const float *x, size_t oh, size_t band, float *to)
 {
     const struct ms_window *w = &p->c.w;
     int64_t every = w->k[1] == 1 ? w->s[1] : 1, first = (int64_t)oh * w->s[1] - w->pb[1];
     size_t row = p->phases * p->pitch * p->px, in_row = (size_t)w->in[2] * p->px;
+    size_t rows = rows_of(p, band);
 
-    for (size_t b = 0; b < p->planes; b++, x += (size_t)p->c.in_px * p->px)
-        for (size_t r = 0; r < p->rows; r++, to += row) {
+    for (size_t b = 0; b < p->planes; b++, x += (size_t)p->c.in_px * p->px, to += p->plane)
+        for (size_t r = 0; r < rows; r++) {
             int64_t from = first + (int64_t)r * every;
             if (from < 0 || from >= w->in[1])
-                memset(to, 0, row * sizeof *to);
+                memset(to + r * row, 0, row * sizeof *to);
             else
-                copy_row(p, x + (size_t)from * in_row, to);
+                copy_row(p, x + (size_t)from * in_row, to + r * row);
         }
 }
 
@@ -383,17 +399,36 @@ static void run_group(struct call *c, const struct ms_direct_group *g, size_t ro
     }
 }
 
-static void run_unit(struct call *c, size_t u, size_t oh, const float *band, const float *next)
+/* A unit of work, and where its weights are. */
+struct unit {
+    size_t item, band, row, rows;
+    const struct ms_direct_group *group;
+};
+
+/* Units follow each other by bands, all groups of a band after each other; or by groups, where
+ * threads share those and bands need not be copied: then each reads only its own weights. */
+static struct unit unit_of(const struct plan *p, size_t u)
+{
+    const size_t groups = p->s->groups, each = p->bands * groups, of = u % each;
+    struct unit v = {.item = u / each};
+
+    v.band = p->by_groups ? of % p->bands : of / groups;
+    v.group = &p->s->group[p->by_groups ? of / p->bands : of % groups];
+    v.row = row_of(p, v.band);
+    v.rows = row_of(p, v.band + 1) - v.row;
+    return v;
+}
+
+static void run_unit(struct call *c, const struct unit *v, const float *band, const float *next)
 {
     const struct plan *p = &c->p;
-    const struct ms_direct_group *g = &p->s->group[u % p->s->groups];
-    size_t rows = (size_t)p->c.w.out[1] - oh, ow = (size_t)p->c.w.out[2];
+    const struct ms_direct_group *g = v->group;
     size_t blocks = ((size_t)p->c.oc + p->vl - 1) / p->vl, block = g->channel / p->vl;
-    size_t n = u / p->s->groups / p->bands;
-    size_t at = ((n * blocks + block) * (size_t)p->c.out_px + oh * ow) * p->vl + g->channel % p->vl;
+    size_t at = (v->item * blocks + block) * (size_t)p->c.out_px + v->row * (size_t)p->c.w.out[2];
 
-    run_group(c, g, rows < p->band ? rows : p->band, band,
-              p->c.res ? (const float *)p->c.res + at : NULL, (float *)p->c.y + at, next);
+    at = at * p->vl + g->channel % p->vl;
+    run_group(c, g, v->rows, band, p->c.res ? (const float *)p->c.res + at : NULL,
+              (float *)p->c.y + at, next);
 }
 
 static void open_call(struct call *c, const struct ms_task *t, size_t *tap, size_t y_block)
@@ -429,17 +464,17 @@ static void run(const struct ms_task *t, enum ms_isa isa)
     open_call(&c, t, t->scratch, (size_t)p->c.out_px * p->vl);
     const size_t all = (size_t)p->c.n * p->bands * p->s->groups;
     for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
-        size_t nb = u / p->s->groups, n = nb / p->bands, oh = nb % p->bands * p->band;
-        const float *x = (const float *)p->c.x + n * p->planes * (size_t)p->c.in_px * p->px;
+        const struct unit v = unit_of(p, u);
+        const size_t nb = v.item * p->bands + v.band;
+        const float *x = (const float *)p->c.x + v.item * p->planes * (size_t)p->c.in_px * p->px;
         if (p->copies && nb != have)
-            copy_band(p, x, oh, band);
+            copy_band(p, x, v.row, v.rows, band);
         have = nb; /* band in scratch */
         if (!p->copies)
-            x += oh * p->step * (size_t)p->c.w.in[2] * p->px;
+            x += v.row * p->step * (size_t)p->c.w.in[2] * p->px;
         /* beyond t->last too: whoever has these units likely goes on with those behind them */
-        const struct ms_direct_group *next =
-            u + 1 < all ? &p->s->group[(u + 1) % p->s->groups] : NULL;
-        run_unit(&c, u, oh, p->copies ? band : x, next ? p->s->w + next->weight : NULL);
+        const float *next = u + 1 < all ? p->s->w + unit_of(p, u + 1).group->weight : NULL;
+        run_unit(&c, &v, p->copies ? band : x, next);
     }
     if (t->memo)
         *t->memo = have;
@@ -490,7 +525,7 @@ void ms_conv_direct_rows(const struct ms_task *t, size_t item, size_t from, size
     const float *x = (const float *)p->c.x + item * p->planes * (size_t)p->c.in_px * p->px;
     float *band = (float *)(void *)((uint8_t *)scratch + taps);
     if (p->copies)
-        copy_band(p, x, from, band);
+        copy_band(p, x, from, to - from, band);
     else
         x += from * p->step * (size_t)p->c.w.in[2] * p->px;
     for (size_t k = 0; k < p->s->groups; k++) {

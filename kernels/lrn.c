@@ -97,18 +97,21 @@ static unsigned blocked(const struct ms_node *n)
 static void blocks(const struct ms_task *t, const struct ms_blocked_fns *f)
 {
     const struct ms_tensor *x = t->in[0];
-    size_t px = ms_pixels(x), n = ms_blocks(x);
-    int64_t size = ms_attr_int(t->node, "size");
-    float alpha = (float)(ms_attr_float(t->node, "alpha") / (double)size);
+    const size_t px = ms_pixels(x), n = ms_blocks(x);
+    const size_t width = ms_row_pixels(x);
+    const int64_t size = ms_attr_int(t->node, "size");
+    const float alpha = (float)(ms_attr_float(t->node, "alpha") / (double)size);
+    struct ms_block_part p;
 
-    for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
-        size_t item = u / n * n * px * f->lanes;
-        f->lrn((const float *)x->data + item, n, u % n, px, 0, px, size, alpha,
-               (float)ms_attr_float(t->node, "beta"), (float)ms_attr_float(t->node, "bias"),
-               (float *)t->out[0]->data + item);
-        ms_block_clean((float *)t->out[0]->data + item + u % n * px * f->lanes, px, f->lanes,
-                       ms_block_lanes(x, u % n));
-    }
+    for (size_t u = t->first; ms_block_part(x, &u, t->last, &p);)
+        for (size_t b = p.block; b < p.block + p.blocks && !ms_task_stopped(t); b++) {
+            const size_t item = ms_block_row(x, p.item, 0, 0);
+            const size_t from = p.row * width, m = p.rows * width;
+            float *y = (float *)t->out[0]->data + item;
+            f->lrn((const float *)x->data + item, n, b, px, from, m, size, alpha,
+                   (float)ms_attr_float(t->node, "beta"), (float)ms_attr_float(t->node, "bias"), y);
+            ms_block_clean(y + (b * px + from) * f->lanes, m, f->lanes, ms_block_lanes(x, b));
+        }
 }
 
 MS_BLOCKED_RUNS(blocks)
@@ -128,7 +131,7 @@ MS_OP(lrn) = {
     .cost = ms_norm_cost,
     .kernels =
         (const struct ms_kernel[]){
-            MS_BLOCKED_KERNELS("lrn", ms_blocked_units, blocks, ),
+            MS_BLOCKED_KERNELS("lrn", ms_blocked_row_units, blocks, ),
             MS_NORM_FAST("lrn", units, rows),
             {.name = "lrn", .dtypes = MS_FLOATS, .scratch = ms_wide_scratch, .run = run},
             {0},

@@ -55,9 +55,9 @@ static void run(const struct ms_task *first, const struct ms_task *t,
         return;
     if (before != SIZE_MAX)
         have = ms_conv_band_rows(&b, before);
-    const size_t oh = (size_t)b.w.out[1];
     for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++, have = need) {
-        const size_t r = u % b.bands * b.band, end = r + b.band < oh ? r + b.band : oh;
+        const size_t r = ms_conv_band_row(&b, u % b.bands);
+        const size_t end = ms_conv_band_row(&b, u % b.bands + 1);
         need = ms_conv_band_rows(&b, u);
         const float *band = ms_conv_band_fill(&b, first, &have, &need, t->scratch);
         pool_rows(&b, t->out[0], f, need.item, r, end, band, need.from);

@@ -203,17 +203,21 @@ static bool store(struct ms_maker *m, struct edges *e)
     return true;
 }
 
-/* Would anything ever run side by side? Not if each step waits for the one before. */
-static bool branches(const struct ms_plan *p, const struct edges *e)
+/* Would anything ever run side by side? Not if each step waits for the one before. Nor in a plan
+ * with pairs, which run in order only, if all that takes time gives every worker pieces anyway. */
+static bool branches(const struct ms_plan *p, const struct edges *e, int threads)
 {
-    int chained = 0;
-    double ns = 0;
+    int chained = 0, pairs = 0;
+    double ns = 0, narrow = 0;
 
     for (int i = 0; i < e->n; i++)
         chained += e->to[i] == e->from[i] + 1;
-    for (int s = 0; s < p->n_steps; s++)
+    for (int s = 0; s < p->n_steps; s++) {
         ns += p->step[s].flops / 20.0;
-    return chained < p->n_steps - 1 && ns > WORTH_NS;
+        narrow += p->step[s].chunks < 2 * threads ? p->step[s].flops / 20.0 : 0;
+        pairs += p->step[s].pairing != NULL;
+    }
+    return chained < p->n_steps - 1 && (pairs ? narrow : ns) > WORTH_NS;
 }
 
 ms_code ms_plan_edges(struct ms_maker *m)
@@ -231,7 +235,7 @@ ms_code ms_plan_edges(struct ms_maker *m)
     for (int s = 0; ok && s < p->n_steps; s++)
         visit(&f, s);
     ok = ok && e.ok && store(m, &e);
-    p->branches = ok && branches(p, &e);
+    p->branches = ok && branches(p, &e, m->part->program->threads);
     ms_free(e.from);
     ms_free(e.to);
     return ok ? MS_OK : ms_fail_oom(m->err, "plan", 0);

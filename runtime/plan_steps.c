@@ -104,15 +104,16 @@ void ms_plan_args(const struct ms_plan *p, const struct ms_step *s, struct ms_te
 
 int ms_step_chunks(const struct ms_kernel *k, size_t units, double flops, size_t bytes, int threads)
 {
-    /* A core does about 20 GFLOP/s where a kernel knows no better, and moves about 8 GB/s; waking a
-     * neighbour and waiting for it costs a few microseconds, so a piece should last 10. */
-    const double piece_ns = 10e3, rate = k->rate > 0 ? k->rate : 20;
+    /* A core does at least 20 GFLOP/s where a kernel knows no better, and moves at least 8 GB/s. A
+     * neighbour who is awake costs less than a microsecond, and what one alone would write, both
+     * read in the next step. Workers take many chunks at a time: they may be short. */
+    const double least_ns = 12e3, chunk_ns = 3e3, rate = k->rate > 0 ? k->rate : 20;
     double ns = flops / rate > (double)bytes / 8.0 ? flops / rate : (double)bytes / 8.0;
 
-    if (units < 2 || threads < 2 || ns < 2 * piece_ns)
+    if (units < 2 || threads < 2 || ns < least_ns)
         return 1;
-    double most = ns / piece_ns;
-    size_t chunks = (size_t)threads * 4;
+    double most = ns / chunk_ns;
+    size_t chunks = (size_t)threads * 16;
     if (most < (double)chunks)
         chunks = (size_t)most;
     return (int)(chunks < units ? chunks : units);

@@ -355,30 +355,44 @@ void ms_pool_free(struct ms_pool *p)
 #define FROM(r_) ((int)((r_) >> 32))
 #define END(r_) ((int)((r_)&0xffffffff))
 
-/* The first chunk of what is left; -1: nothing. */
-static int take_first(_Atomic uint64_t *range)
+/* Chunks [from, end). */
+struct share {
+    int from, end;
+};
+
+/* The first half of what is left: long shares at first, and few calls; short ones at the end, so
+ * that all are done at the same time. False: nothing is left. */
+static bool take_first(_Atomic uint64_t *range, struct share *got)
 {
     uint64_t r = atomic_load_explicit(range, memory_order_relaxed);
 
-    while (FROM(r) < END(r))
-        if (atomic_compare_exchange_weak(range, &r, RANGE(FROM(r) + 1, END(r))))
-            return FROM(r);
-    return -1;
+    while (FROM(r) < END(r)) {
+        const int middle = FROM(r) + (END(r) - FROM(r) + 1) / 2;
+        if (atomic_compare_exchange_weak(range, &r, RANGE(middle, END(r)))) {
+            *got = (struct share){FROM(r), middle};
+            return true;
+        }
+    }
+    return false;
 }
 
-/* The last one. */
-static int take_last(_Atomic uint64_t *range)
+/* The last half. */
+static bool take_last(_Atomic uint64_t *range, struct share *got)
 {
     uint64_t r = atomic_load_explicit(range, memory_order_relaxed);
 
-    while (FROM(r) < END(r))
-        if (atomic_compare_exchange_weak(range, &r, RANGE(FROM(r), END(r) - 1)))
-            return END(r) - 1;
-    return -1;
+    while (FROM(r) < END(r)) {
+        const int middle = FROM(r) + (END(r) - FROM(r)) / 2;
+        if (atomic_compare_exchange_weak(range, &r, RANGE(FROM(r), middle))) {
+            *got = (struct share){middle, END(r)};
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Of the range with most to do. */
-static int take_of_others(struct ms_spread *s)
+static bool take_of_others(struct ms_spread *s, struct share *got)
 {
     for (;;) {
         int most = 0, of = -1;
@@ -390,10 +404,9 @@ static int take_of_others(struct ms_spread *s)
             }
         }
         if (of < 0)
-            return -1;
-        int chunk = take_last(&s->range[of]);
-        if (chunk >= 0)
-            return chunk;
+            return false;
+        if (take_last(&s->range[of], got))
+            return true;
     }
 }
 
@@ -413,15 +426,15 @@ static bool begin(struct ms_spread *s, int *range)
 static void pieces(struct ms_spread *s, int range, void *scratch)
 {
     size_t memo = SIZE_MAX;
-    int chunk;
+    struct share got;
 
     while (range >= 0 || begin(s, &range)) {
-        while ((chunk = take_first(&s->range[range])) >= 0)
-            s->run(s, chunk, scratch, &memo);
+        while (take_first(&s->range[range], &got))
+            s->run(s, got.from, got.end, scratch, &memo);
         range = -1;
     }
-    while ((chunk = take_of_others(s)) >= 0)
-        s->run(s, chunk, scratch, &memo);
+    while (take_of_others(s, &got))
+        s->run(s, got.from, got.end, scratch, &memo);
 }
 
 static void help_spread(struct ms_job *job, struct ms_worker *w)

@@ -54,7 +54,7 @@ void ms_pool_more(struct ms_pool *p, struct ms_job *job, int most);
 /* Nobody joins from here on; returns when all who did have left. */
 void ms_pool_close(struct ms_pool *p, struct ms_job *job);
 
-/* ---- a step cut into pieces, in any order on several workers ---- */
+/* ---- a step cut into chunks, in any order on several workers ---- */
 
 enum { MS_SPREAD_RANGES = 32 }; /* more workers than that share what these leave */
 
@@ -66,13 +66,14 @@ struct ms_spread {
     int chunks, width;
     size_t scratch;    /* bytes each piece needs of its worker */
     void *own_scratch; /* of the caller */
-    /* memo: of the worker, SIZE_MAX before its first piece */
-    void (*run)(struct ms_spread *s, int chunk, void *scratch, size_t *memo);
+    /* Chunks [from, end). memo: of the worker, SIZE_MAX before its first piece */
+    void (*run)(struct ms_spread *s, int from, int end, void *scratch, size_t *memo);
 };
-/* Runs all pieces and returns when the last is done. The caller takes part; up to width - 1 idle
+/* Runs all chunks and returns when the last is done. The caller takes part; up to width - 1 idle
  * workers help. Each goes upwards through a range of its own, the caller through the first one:
- * neighbouring pieces often share what they make first, and step after step the same core meets
- * the same part of a tensor. Who is done takes the last pieces of others. */
+ * neighbouring chunks often share what they make first, and step after step the same core meets
+ * the same part of a tensor. A worker takes half of what is left of its range at a time; who is
+ * done takes the last half of what others have left. */
 void ms_pool_spread(struct ms_pool *p, struct ms_spread *s);
 
 #endif

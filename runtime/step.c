@@ -26,15 +26,21 @@ static void run_kernel(const struct ms_step *s, const struct ms_task *before,
         s->kernel->run(t);
 }
 
-static void piece(struct ms_spread *s, int i, void *scratch, size_t *memo)
+/* The first unit of chunk i. */
+static size_t first_of(const struct pieces *p, int i)
+{
+    const size_t chunks = (size_t)p->spread.chunks, k = (size_t)i;
+
+    return p->units / chunks * k + p->units % chunks * k / chunks;
+}
+
+static void piece(struct ms_spread *s, int from, int end, void *scratch, size_t *memo)
 {
     struct pieces *p = (struct pieces *)s;
     struct ms_task t = *p->task;
 
-    t.first = p->units / (size_t)s->chunks * (size_t)i +
-              p->units % (size_t)s->chunks * (size_t)i / (size_t)s->chunks;
-    t.last = p->units / (size_t)s->chunks * (size_t)(i + 1) +
-             p->units % (size_t)s->chunks * (size_t)(i + 1) / (size_t)s->chunks;
+    t.first = first_of(p, from);
+    t.last = first_of(p, end);
     t.scratch = scratch;
     t.memo = memo;
     if (t.first < t.last && !ms_task_stopped(&t))

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "kernels/blocked.h"
 #include "kernels/gemm/gemm.h"
 #include "tests/kernels/harness.h"
 
@@ -459,6 +460,50 @@ START_TEST(products_over_nothing)
 }
 END_TEST
 
+/* Row units, cut anywhere: parts are rectangles that meet each row of each block once. */
+static void check_parts(const struct ms_tensor *y, size_t rows, bool by_rows)
+{
+    const size_t blocks = ms_blocks(y), all = (size_t)y->shape.dim[0] * blocks * rows;
+    uint8_t met[4096] = {0};
+    size_t row = 0;
+
+    ck_assert_uint_le(all, sizeof met);
+    for (size_t u = 0, end; u < all; u = end) {
+        struct ms_block_part p;
+        end = u + 1 + u * 7 % 23 < all ? u + 1 + u * 7 % 23 : all;
+        for (size_t at = u; ms_block_part(y, &at, end, &p);) {
+            ck_assert_uint_le(at, end);
+            ck_assert(!by_rows || p.item * rows + p.row >= row); /* upwards */
+            row = p.item * rows + p.row;
+            for (size_t b = p.block; b < p.block + p.blocks; b++)
+                for (size_t r = p.row; r < p.row + p.rows; r++)
+                    met[(p.item * blocks + b) * rows + r]++;
+        }
+    }
+    for (size_t i = 0; i < all; i++)
+        ck_assert_uint_eq(met[i], 1);
+}
+
+START_TEST(parts_of_row_units)
+{
+    const struct {
+        struct ms_shape shape;
+        size_t rows;
+        bool by_rows;
+    } cases[] = {{ms_shape_make(3, 40, 13, 11), 13, true},
+                 {ms_shape_make(2, 70, 7, 7), 7, false},
+                 {ms_shape_make(1, 16, 128, 1), 128, true},
+                 {ms_shape_make(2, 33, 200), 1, true}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int lanes = 8; lanes <= 16; lanes += 8) {
+            struct ms_tensor y = {.dtype = MS_F32, .layout = (enum ms_layout)lanes};
+            y.shape = cases[i].shape;
+            check_parts(&y, cases[i].rows, cases[i].by_rows);
+        }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("kernels");
@@ -478,6 +523,7 @@ int main(void)
     tcase_add_test(t, products_in_pieces);
     tcase_add_test(t, products_over_nothing);
     tcase_add_test(t, reorders);
+    tcase_add_test(t, parts_of_row_units);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_spread.c - the pieces of a step: each run once, neighbours one after the other. */
+/* test_spread.c - the chunks of a step: each run once, neighbours one after the other; layers of a
+ * network, whatever the number of workers. */
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
 
+#include "base/clock.h"
+#include "runtime/model_impl.h"
 #include "runtime/pool.h"
 #include "tests/runtime/suites.h"
 #include "tests/runtime/util.h"
@@ -12,7 +17,8 @@ enum { MOST = 70 };
 struct count {
     struct ms_spread spread; /* first */
     atomic_int times[MOST];
-    int last, up; /* of the caller: pieces that lie right behind the one before */
+    int last, up; /* of the caller: chunks that lie right behind those before */
+    int calls;    /* its own */
     pthread_t owner;
 };
 
@@ -23,16 +29,18 @@ static bool no_work(void *arg, struct ms_worker *w)
     return false;
 }
 
-static void note(struct ms_spread *s, int chunk, void *scratch, size_t *memo)
+static void note(struct ms_spread *s, int from, int end, void *scratch, size_t *memo)
 {
     struct count *c = (struct count *)s;
 
     (void)scratch;
     (void)memo;
-    atomic_fetch_add(&c->times[chunk], 1);
+    for (int chunk = from; chunk < end; chunk++)
+        atomic_fetch_add(&c->times[chunk], 1);
     if (pthread_equal(pthread_self(), c->owner)) {
-        c->up += chunk == c->last + 1;
-        c->last = chunk;
+        c->up += from == c->last + 1 ? end - from : 0;
+        c->calls++;
+        c->last = end - 1;
     } else {
         sched_yield();
     }
@@ -101,7 +109,58 @@ START_TEST(alone_the_caller_goes_up)
 
     spread(crew.pool, &c, 64, 1);
     ck_assert_int_eq(c.up, 64);
+    ck_assert_int_eq(c.calls, 7); /* 32, 16, 8, 4, 2, 1, 1 */
     dismiss(&crew);
+}
+END_TEST
+
+/* Convolutions that are shared by rows, by output channels, and with bands of unequal height, what
+ * lies between them, and a pool. */
+static char *layers_text(int side)
+{
+    static const int oc[] = {72, 72, 136, 40}, ic[] = {24, 72, 72, 136}, k[] = {1, 3, 3, 1};
+    static const char *const attrs[] = {"group=1", "group=72, pads=[1,1,1,1]",
+                                        "pads=[1,0,2,1], strides=[2,1]", "group=1"};
+    char *text = malloc(2 << 20), *p = text;
+
+    p += sprintf(p, "graph \"g\" (%%x0: f32[N,24,%d,%d]) {\n", side, side);
+    for (int i = 0; i < 4; i++) {
+        const int depth = i == 1 ? 1 : ic[i], n = oc[i] * depth * k[i] * k[i];
+        p += sprintf(p, "  %%w%d = const f32[%d,%d,%d,%d] {", i, oc[i], depth, k[i], k[i]);
+        for (int e = 0; e < n; e++)
+            p += sprintf(p, "%s%.3f", e ? ", " : "", (double)(e * 7919 % 2003) / 5000 - 0.2);
+        p += sprintf(p, "}\n  %%c%d = Conv(%%x%d, %%w%d) {%s}\n  %%x%d = Relu(%%c%d)\n", i, i, i,
+                     attrs[i], i + 1, i);
+    }
+    sprintf(p, "  %%y = MaxPool(%%x4) {kernel_shape=[3,2], strides=[1,2]}\n  return %%y\n}\n");
+    return text;
+}
+
+START_TEST(layers_give_the_same_bits)
+{
+    for (int side = 9; side <= 33; side += 4) {
+        char *text = layers_text(side);
+        struct ms_tensor *x = random_of((uint64_t)side, 2, 24, side, side), *want = NULL, *y;
+        for (int threads = 1; threads <= 5; threads++) {
+            struct ms_engine *e = must_engine(threads);
+            struct ms_model *m = must_load(e, text);
+            for (int n = 1; n <= 2; n++) {
+                struct ms_tensor *rows = f32_of(x->data, n, 24, side, side);
+                ck_assert_int_eq(ms_model_run(m, &rows, &y, threads, MS_NEVER, NULL, NULL, NULL),
+                                 MS_OK);
+                if (!want)
+                    want = ms_tensor_ref(y);
+                ck_assert_mem_eq(y->data, want->data, want->bytes);
+                ms_tensor_unref(y);
+                ms_tensor_unref(rows);
+            }
+            ms_model_unref(m);
+            ms_engine_free(e);
+        }
+        ms_tensor_unref(want);
+        ms_tensor_unref(x);
+        free(text);
+    }
 }
 END_TEST
 
@@ -112,5 +171,6 @@ TCase *spread_tests(void)
     tcase_add_test(tc, each_piece_runs_once);
     tcase_add_test(tc, more_workers_than_ranges);
     tcase_add_test(tc, alone_the_caller_goes_up);
+    tcase_add_test(tc, layers_give_the_same_bits);
     return tc;
 }
