@@ -194,32 +194,26 @@ static size_t l2_bytes(void)
     return l2 < (256u << 10) ? 512u << 10 : l2;
 }
 
-/* Filters at one frequency that are read in turn: more of them were slower, whatever their order in
- * memory. */
-static size_t groups_at_once(const struct plan *p)
-{
-    const size_t panel = (size_t)p->c.ic * MS_CONV_NV * p->f->vl * sizeof(float);
-    const size_t fit = l2_bytes() / 8 / panel;
-
-    return fit < 1 ? 1 : least(fit, p->groups);
-}
-
-/* Most tiles of a block. Near: their transformed inputs stay in L2, with filters that stay there in
- * little of it. Far: they come from L3 once a chunk of groups, one frequency at a time, so that
- * blocks are large, and filters, from L3 or memory for each block, are read less often. Far blocks
- * are taken where that saves more floats of filters than inputs have: for each tile so many times
- * the input channels and frequencies, as filters have for each output channel. The fewest keep a
- * panel of filters busy. */
-static size_t tiles_at_once(const struct plan *p)
+/* Sets the most tiles of a block and the most groups of a chunk.
+ *
+ * Near: transformed inputs and a group's products stay in L2, in little of it if all filters do as
+ * well. Far: they come from L3, inputs once a chunk, one frequency at a time, so that blocks are
+ * large, and filters, from L3 or memory for each block, are read less often. (Chunks of more groups
+ * were slower, whatever the order of filters in memory.) Far blocks are taken where that saves
+ * twice the floats of filters that inputs have: a filter is as many as a tile of all inputs, so
+ * blocks are compared with tiles. The fewest tiles keep a panel of filters busy. */
+static void most_at_once(const struct plan *p, size_t *tiles, size_t *groups)
 {
     const size_t pixel = p->icb * p->f->vl * sizeof(float), oc = p->ocb * p->f->vl;
     const size_t l2 = l2_bytes(), filters = p->nn * pixel * oc;
     const size_t fit = l2 / (filters <= l2 / 2 ? 8 : 2) / (p->nn * pixel);
     const size_t near = most(MIN_BLOCK, least(fit, FEW));
     const size_t far = most(MIN_BLOCK, least(l2 / 4 / pixel, MAX_BLOCK));
-    const size_t more = blocks_of(p, near) - least(blocks_of(p, far), blocks_of(p, near));
+    const size_t saved = blocks_of(p, near) - least(blocks_of(p, far), blocks_of(p, near));
+    const bool apart = filters > l2 / 2 && saved * oc > 2 * p->all;
 
-    return filters > l2 / 2 && more * oc > p->all ? far : near;
+    *tiles = apart ? far : near;
+    *groups = apart ? most(1, l2 / 8 / (pixel * MS_CONV_NV * p->f->vl)) : 1;
 }
 
 /* Even blocks of at most so many tiles, even chunks of at most so many groups; smaller ones where
@@ -252,7 +246,7 @@ static size_t scratch_bytes(const struct plan *p)
 
 static void plan_of(struct plan *p, const struct ms_task *t, const struct form *f)
 {
-    size_t m = f->m, vl = f->vl;
+    size_t m = f->m, vl = f->vl, tiles, groups;
 
     ms_conv_of(&p->c, t);
     p->f = f;
@@ -264,7 +258,8 @@ static void plan_of(struct plan *p, const struct ms_task *t, const struct form *
     p->across = ((size_t)p->c.w.out[2] + m - 1) / m;
     p->tiles = p->across * (((size_t)p->c.w.out[1] + m - 1) / m);
     p->all = p->tiles * (size_t)p->c.n;
-    cut(p, tiles_at_once(p), groups_at_once(p));
+    most_at_once(p, &tiles, &groups);
+    cut(p, tiles, groups);
     if (p->s->workspace && scratch_bytes(p) > p->s->workspace)
         cut(p, FEW, 1);
 }
