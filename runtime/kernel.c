@@ -7,16 +7,17 @@
 #include "base/cpu.h"
 #include "base/mem.h"
 
-/* Packed weights are read from end to end by every run, so they should lie in large pages: what
- * comes after a model's first SHARE_FROM bytes shares mappings of SHARED bytes (of which only what
- * is used takes memory). The block that still has room is the first of the list. */
+/* Packed weights are read from end to end by every run, so they should lie in large pages and one
+ * behind the other, for kernels fetch what lies behind theirs: what comes after a model's first
+ * SHARE_FROM bytes shares mappings, each as large as all before and SHARED_MAX at most (of which
+ * only what is used takes memory). The block that still has room is the first of the list. */
 struct ms_packed_block {
     struct ms_packed_block *next;
     void *data;
     size_t bytes, used;
 };
 
-enum { SHARE_FROM = 1 << 20, SHARED = 8 << 20 };
+enum { SHARE_FROM = 1 << 20, SHARED = 8 << 20, SHARED_MAX = 64 << 20 };
 
 void ms_packed_init(struct ms_packed *p, struct ms_account *account, size_t max)
 {
@@ -53,11 +54,14 @@ static struct ms_packed_block *new_block(size_t bytes)
 static struct ms_packed_block *block_for(struct ms_packed *p, size_t bytes)
 {
     struct ms_packed_block *b = p->head;
+    const size_t shared = p->bytes < SHARED       ? SHARED
+                          : p->bytes < SHARED_MAX ? p->bytes
+                                                  : SHARED_MAX;
 
     if (b && b->bytes - b->used >= bytes)
         return b;
-    bool share = p->bytes >= SHARE_FROM && bytes <= SHARED / 2;
-    struct ms_packed_block *fresh = share ? new_block(SHARED) : NULL;
+    bool share = p->bytes >= SHARE_FROM && bytes <= shared / 2;
+    struct ms_packed_block *fresh = share ? new_block(shared) : NULL;
     if (!fresh) {
         share = false;
         fresh = new_block(bytes);

@@ -79,12 +79,16 @@ enum { FEW = 2, SOME = 24, FAR = 4096, EVERY = 4 };
         if (f && f->res)                                                                           \
             MS_UNROLL for (int i = 0; i < MR; i++) MS_UNROLL for (int j = 0; j < NV; j++)          \
                 __builtin_prefetch(f->res + i * f->ldr + 16 * j, 0, 3);                            \
-        for (size_t end; k > 0; k -= end, ahead += step) {                                         \
+        for (; k >= EVERY; k -= EVERY, ahead += step) {                                            \
             ASK(MR, NV);                                                                           \
-            end = k < EVERY ? k : EVERY;                                                           \
-            for (size_t q = end; q > 0; q--)                                                       \
+            MS_UNROLL for (int q = 0; q < EVERY; q++)                                              \
+            {                                                                                      \
                 STEP(MR, NV)                                                                       \
+                __asm__ volatile("" ::: "memory"); /* else steps mix, and registers run out */     \
+            }                                                                                      \
         }                                                                                          \
+        for (; k > 0; k--)                                                                         \
+            STEP(MR, NV)                                                                           \
         if (f)                                                                                     \
             FINISH(MR, NV)                                                                         \
         MS_UNROLL for (int i = 0; i < MR; i++)                                                     \
@@ -128,7 +132,7 @@ MS_TARGET_AVX512 void ms_gemm_panel_avx512(size_t m, size_t n, size_t k, const f
                        .lo = tail->act.lo,
                        .hi = tail->act.hi};
 
-    const size_t asks = (k + EVERY - 1) / EVERY, steps = (m + 7) / 8 * asks;
+    const size_t asks = k / EVERY, steps = (m + 7) / 8 * asks;
     const size_t step = tail->ask && steps ? (tail->ask * sizeof(float) + steps - 1) / steps : 0;
     const char *ahead = (const char *)(step ? tail->ahead : b);
 

@@ -129,10 +129,12 @@ static double abs_of(const struct kt_case *c, const struct kt_row *row)
     return (c->tol_abs > 0 ? c->tol_abs : row ? row->abs : 0) + 1e-37;
 }
 
-/* Kernels marked inexact: the norm of all differences against that of the results. */
+/* The norm of all differences against that of the results. */
 static void compare_norms(const struct kt_case *c, const struct ms_kernel *k,
-                          const struct ms_tensor *y, const struct ms_tensor *ref, uint64_t seed)
+                          const struct ms_tensor *y, const struct ms_tensor *ref, double rel,
+                          uint64_t seed)
 {
+    const double floor = c->tol_rms > 0 ? c->tol_rms : c->tol_floor;
     size_t n = ms_tensor_count(ref);
     double error = 0, norm = 0;
     char text[200];
@@ -143,12 +145,14 @@ static void compare_norms(const struct kt_case *c, const struct ms_kernel *k,
         norm += ms_tensor_f64(ref, i) * ms_tensor_f64(ref, i);
     }
     total.checks++;
-    if (sqrt(error) <= 1e-5 * sqrt(norm) + c->tol_floor * sqrt((double)n))
+    if (sqrt(error) <= rel * sqrt(norm) + floor * sqrt((double)n))
         return;
-    snprintf(text, sizeof text, "the error's norm is %.3g, the result's %.3g", sqrt(error),
-             sqrt(norm));
+    snprintf(text, sizeof text, "the error's norm is %.3g, the result's %.3g, of %zu elements",
+             sqrt(error), sqrt(norm), n);
     report(c, k, seed, text);
 }
+
+enum { MANY = 1000 }; /* elements, for their mean square to be near what is expected */
 
 /* Output i of k against the reference's. */
 static void compare(const struct kt_case *c, const struct kt_row *row, const struct ms_kernel *k,
@@ -158,9 +162,11 @@ static void compare(const struct kt_case *c, const struct kt_row *row, const str
 
     for (int i = 0; i < c->node->n_out; i++) {
         if (k->inexact) {
-            compare_norms(c, k, y[i], ref[i], seed);
+            compare_norms(c, k, y[i], ref[i], 1e-5, seed);
             continue;
         }
+        if (c->tol_rms > 0 && ref[i]->dtype == MS_F32 && ms_tensor_count(ref[i]) >= MANY)
+            compare_norms(c, k, y[i], ref[i], 3e-7, seed);
         double worst, rel = rel_of(c, row, ref[i]->dtype);
         int64_t at = kt_diff(y[i], ref[i], rel, abs_of(c, row),
                              c->tol_floor + (row ? row->floor : 0), &worst);

@@ -35,6 +35,7 @@ struct kt_case {
     uint64_t rng;
     double tol_abs, tol_rel; /* set by a generator to override its row's; 0 = not */
     double tol_floor;        /* allowed whatever the results: rounding of what cancelled out */
+    double tol_rms;          /* the same for the root mean square of many; 0: no more is known */
     bool blocked;            /* kt_run: the blocked form, for kernels that serve both */
 };
 
