@@ -5,7 +5,7 @@
 #include "kernels/act.h"
 #include "kernels/pool.h"
 
-enum { MS_LRN_SIDES = 4, ROW_PIXELS = 128 };
+enum { MS_LRN_SIDES = 4, ROW_PIXELS = 256 };
 
 #include "kernels/vec_avx2.h"
 #include "kernels/blocked.inc"

@@ -95,8 +95,8 @@ size_t ms_blocked_row_units(const struct ms_task *t);
 
 /* Row units follow each other by rows, all blocks of a row after each other, as bands of
  * convolutions do: so a worker with the same part of all units has the same part of the image, step
- * after step, and finds it in its own cache. On small images, whose convolutions are shared by
- * channels, they follow by blocks. */
+ * after step, and finds it in its own cache. On small images they follow by blocks: there the rows
+ * on both sides of a cut, which both workers read, are too large a part. */
 struct ms_block_part {
     size_t item, block, blocks, row, rows; /* rows [row, row + rows) of these blocks */
 };

@@ -91,25 +91,7 @@ size_t ms_conv_dw_blocked_units(const struct ms_task *t)
     return ms_tensor_count(t->out[0]) == 0 ? 0 : ms_blocked_row_units(t);
 }
 
-/* A row of zeros. */
-size_t ms_conv_dw_blocked_scratch(const struct ms_task *t)
-{
-    const struct ms_tensor *x = t->in[0];
-    size_t bytes;
-
-    return ms_mul((size_t)x->shape.dim[x->shape.rank - 1], x->layout * sizeof(float), &bytes)
-               ? bytes
-               : SIZE_MAX;
-}
-
-/* Channels beyond the last, when the activation does not leave them zero. */
-static void clean(float *y, size_t n, size_t vl, size_t have)
-{
-    for (size_t i = 0; i < n; i++)
-        memset(y + i * vl + have, 0, (vl - have) * sizeof *y);
-}
-
-/* A call, digested. */
+/* A call, digested; at the beginning of scratch, so that a worker finds it there the next time. */
 struct dw {
     struct ms_conv c;
     struct ms_act act;
@@ -120,6 +102,25 @@ struct dw {
     const float *rows[MAX_ROWS];
     struct dw_row r;
 };
+
+/* The call and a row of zeros. */
+size_t ms_conv_dw_blocked_scratch(const struct ms_task *t)
+{
+    const struct ms_tensor *x = t->in[0];
+    size_t bytes;
+
+    return ms_mul((size_t)x->shape.dim[x->shape.rank - 1], x->layout * sizeof(float), &bytes) &&
+                   ms_add(bytes, ms_align64(sizeof(struct dw)), &bytes)
+               ? bytes
+               : SIZE_MAX;
+}
+
+/* Channels beyond the last, when the activation does not leave them zero. */
+static void clean(float *y, size_t n, size_t vl, size_t have)
+{
+    for (size_t i = 0; i < n; i++)
+        memset(y + i * vl + have, 0, (vl - have) * sizeof *y);
+}
 
 static void open_call(struct dw *d, const struct ms_task *t, enum ms_isa isa)
 {
@@ -173,21 +174,33 @@ static void run_row(struct dw *d, size_t item, size_t b, size_t i, const float *
         clean(r->y, r->n, vl, (size_t)d->c.oc - b * vl);
 }
 
+/* Rows [row, row + rows) of some blocks. */
+static void run_part(struct dw *d, const struct ms_task *t, const struct ms_block_part *p,
+                     const float *zeros)
+{
+    for (size_t b = p->block; b < p->block + p->blocks && !ms_task_stopped(t); b++) {
+        const float *x = (const float *)d->c.x + ms_block_row(t->in[0], p->item, b, 0);
+        for (size_t i = p->row; i < p->row + p->rows; i++)
+            run_row(d, p->item, b, i, x, zeros);
+    }
+}
+
 static void run(const struct ms_task *t, enum ms_isa isa)
 {
+    struct dw *d = t->scratch;
+    float *zeros = (float *)(void *)((uint8_t *)t->scratch + ms_align64(sizeof *d));
     struct ms_block_part p;
-    struct dw d;
 
     if (ms_tensor_count(t->out[0]) == 0)
         return;
-    open_call(&d, t, isa);
-    memset(t->scratch, 0, d.r.width * d.vl * sizeof(float));
+    if (!t->memo || *t->memo == SIZE_MAX) {
+        open_call(d, t, isa);
+        memset(zeros, 0, d->r.width * d->vl * sizeof *zeros);
+    }
+    if (t->memo)
+        *t->memo = 0; /* the call is in scratch */
     for (size_t u = t->first; ms_block_part(t->out[0], &u, t->last, &p);)
-        for (size_t b = p.block; b < p.block + p.blocks && !ms_task_stopped(t); b++) {
-            const float *x = (const float *)d.c.x + ms_block_row(t->in[0], p.item, b, 0);
-            for (size_t i = p.row; i < p.row + p.rows; i++)
-                run_row(&d, p.item, b, i, x, t->scratch);
-        }
+        run_part(d, t, &p, zeros);
 }
 
 void ms_conv_dw_blocked_avx512(const struct ms_task *t)

@@ -45,6 +45,19 @@ struct plan {
     enum ms_conv_form form;
 };
 
+/* A plan and what goes with it: at the beginning of scratch, so that a worker's later calls of the
+ * same step find it there. */
+struct call {
+    struct plan p;
+    struct ms_conv_tiling m;
+    struct ms_act act;
+    struct ms_conv_panel panel;
+    enum ms_isa isa;
+    size_t *tap; /* the table */
+    size_t list; /* listed: the list in it, SIZE_MAX if there is none yet */
+    bool clean;  /* padding lanes have to be zeroed after the activation */
+};
+
 static size_t l2_bytes(void)
 {
     size_t l2 = ms_cpu()->l2;
@@ -77,7 +90,7 @@ static bool by_rows(const struct plan *p)
 static size_t room_of(const struct plan *p)
 {
     size_t room = l2_bytes() / 2, most = p->s->workspace,
-           taps = ms_align64(p->n_taps * sizeof(size_t));
+           taps = ms_align64(sizeof(struct call)) + ms_align64(p->n_taps * sizeof(size_t));
 
     if (!most || !p->copies)
         return room;
@@ -147,15 +160,16 @@ static bool plan_of(struct plan *p, const struct ms_task *t, enum ms_isa isa)
     return true;
 }
 
-static bool scratch_of(const struct plan *p, size_t *taps, size_t *bytes)
+/* Where the band begins in scratch, and all bytes: call, table of taps, band. */
+static bool scratch_of(const struct plan *p, size_t *at, size_t *bytes)
 {
     size_t band = 0;
 
-    if (!ms_mul(p->n_taps, sizeof(size_t), taps) ||
+    if (!ms_mul(p->n_taps, sizeof(size_t), at) || *at > SIZE_MAX / 2 ||
         (p->copies && !ms_mul(p->plane, p->planes * sizeof(float), &band)))
         return false;
-    *taps = ms_align64(*taps);
-    return ms_add(*taps, band, bytes);
+    *at = ms_align64(sizeof(struct call)) + ms_align64(*at);
+    return ms_add(*at, band, bytes);
 }
 
 static size_t units(const struct ms_task *t, enum ms_isa isa)
@@ -171,12 +185,12 @@ static size_t units(const struct ms_task *t, enum ms_isa isa)
 static size_t scratch(const struct ms_task *t, enum ms_isa isa)
 {
     struct plan p;
-    size_t taps, bytes;
+    size_t at, bytes;
 
     if (ms_tensor_count(t->out[0]) == 0)
         return 0;
     plan_of(&p, t, isa);
-    return scratch_of(&p, &taps, &bytes) ? bytes : SIZE_MAX;
+    return scratch_of(&p, &at, &bytes) ? bytes : SIZE_MAX;
 }
 
 /* ---- the band ---- */
@@ -231,8 +245,10 @@ static void copy_band(const struct plan *p, const float *x, size_t oh, size_t ba
 /* Channels of a list instead: there is one tap then. */
 static void fill_list(const struct plan *p, const uint32_t *list, size_t n, size_t *tap)
 {
+    const int shift = p->vl == 16 ? 4 : 3; /* a division would take longer than the products */
+
     for (size_t i = 0; i < n; i++)
-        tap[i] = list[i] / p->vl * p->plane + list[i] % p->vl;
+        tap[i] = (list[i] >> shift) * p->plane + (list[i] & (p->vl - 1));
 }
 
 static void fill_taps(const struct plan *p, size_t *tap)
@@ -249,17 +265,6 @@ static void fill_taps(const struct plan *p, size_t *tap)
 }
 
 /* ---- running ---- */
-
-struct call {
-    struct plan p;
-    struct ms_conv_tiling m;
-    struct ms_act act;
-    struct ms_conv_panel panel;
-    enum ms_isa isa;
-    size_t *tap; /* the table */
-    size_t list; /* listed: the list in it, SIZE_MAX if there is none yet */
-    bool clean;  /* padding lanes have to be zeroed after the activation */
-};
 
 /* What a clamp in the tile cannot do; groups are whole blocks then. */
 static void finish(const struct call *c, const struct ms_direct_group *g, float *y, size_t n)
@@ -431,16 +436,18 @@ static void run_unit(struct call *c, const struct unit *v, const float *band, co
               (float *)p->c.y + at, next);
 }
 
-static void open_call(struct call *c, const struct ms_task *t, size_t *tap, size_t y_block)
+/* After the plan is made; c lies in scratch. y_block: floats from an output block to the next. */
+static void open_call(struct call *c, const struct ms_node *n, size_t y_block)
 {
     const struct plan *p = &c->p;
 
-    c->act = ms_act_of_node(t->node, c->isa);
-    c->tap = tap;
+    c->act = ms_act_of_node(n, c->isa);
+    c->tap = (size_t *)(void *)((uint8_t *)c + ms_align64(sizeof *c));
     c->list = SIZE_MAX;
     if (p->form != MS_CONV_LISTED)
-        fill_taps(p, tap);
-    c->m = (struct ms_conv_tiling){.tap = tap,
+        fill_taps(p, c->tap);
+    c->panel = (struct ms_conv_panel){0};
+    c->m = (struct ms_conv_tiling){.tap = c->tap,
                                    .taps = p->n_taps,
                                    .x_block = p->plane,
                                    .y_block = y_block,
@@ -449,19 +456,35 @@ static void open_call(struct call *c, const struct ms_task *t, size_t *tap, size
     c->clean = (size_t)p->c.oc % p->vl != 0 && ms_act_ref(&c->act, 0) != 0;
 }
 
-static void run(const struct ms_task *t, enum ms_isa isa)
+/* The call in scratch, and the band behind it; NULL when there is nothing to do. have: the band
+ * that is in scratch, SIZE_MAX before a worker's first call of a step. */
+static struct call *call_of(const struct ms_task *t, enum ms_isa isa, size_t have, float **band)
 {
-    struct call c = {.isa = isa};
-    struct plan *p = &c.p;
-    size_t taps, bytes, have = t->memo ? *t->memo : SIZE_MAX;
+    struct call *c = t->scratch;
+    size_t at, bytes;
 
     if (ms_tensor_count(t->out[0]) == 0)
+        return NULL;
+    if (have == SIZE_MAX) {
+        c->isa = isa;
+        plan_of(&c->p, t, isa);
+        open_call(c, t->node, (size_t)c->p.c.out_px * c->p.vl);
+    }
+    if (!scratch_of(&c->p, &at, &bytes))
+        return NULL;
+    *band = (float *)(void *)((uint8_t *)t->scratch + at);
+    return c;
+}
+
+static void run(const struct ms_task *t, enum ms_isa isa)
+{
+    size_t have = t->memo ? *t->memo : SIZE_MAX;
+    float *band;
+    struct call *c = call_of(t, isa, have, &band);
+
+    if (!c)
         return;
-    plan_of(p, t, isa);
-    if (!scratch_of(p, &taps, &bytes))
-        return;
-    float *band = (float *)(void *)((uint8_t *)t->scratch + taps);
-    open_call(&c, t, t->scratch, (size_t)p->c.out_px * p->vl);
+    const struct plan *p = &c->p;
     const size_t all = (size_t)p->c.n * p->bands * p->s->groups;
     for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
         const struct unit v = unit_of(p, u);
@@ -474,7 +497,7 @@ static void run(const struct ms_task *t, enum ms_isa isa)
             x += v.row * p->step * (size_t)p->c.w.in[2] * p->px;
         /* beyond t->last too: whoever has these units likely goes on with those behind them */
         const float *next = u + 1 < all ? p->s->w + unit_of(p, u + 1).group->weight : NULL;
-        run_unit(&c, &v, p->copies ? band : x, next);
+        run_unit(c, &v, p->copies ? band : x, next);
     }
     if (t->memo)
         *t->memo = have;
@@ -502,10 +525,10 @@ static void plan_rows(struct plan *p, const struct ms_task *t, size_t rows)
 bool ms_conv_direct_rows_scratch(const struct ms_task *t, size_t rows, size_t *bytes)
 {
     struct plan p;
-    size_t taps;
+    size_t at;
 
     plan_rows(&p, t, rows);
-    if (!scratch_of(&p, &taps, bytes) || *bytes > SIZE_MAX - 64)
+    if (!scratch_of(&p, &at, bytes) || *bytes > SIZE_MAX - 64)
         return false;
     *bytes = ms_align64(*bytes);
     return true;
@@ -514,16 +537,17 @@ bool ms_conv_direct_rows_scratch(const struct ms_task *t, size_t rows, size_t *b
 void ms_conv_direct_rows(const struct ms_task *t, size_t item, size_t from, size_t to,
                          void *scratch, float *y, size_t y_block)
 {
-    struct call c = {.isa = t->out[0]->layout == 16 ? MS_ISA_AVX512 : MS_ISA_AVX2};
-    const struct plan *p = &c.p;
-    size_t taps, bytes;
+    struct call *c = scratch;
+    const struct plan *p = &c->p;
+    size_t at, bytes;
 
-    plan_rows(&c.p, t, to - from);
-    if (!scratch_of(p, &taps, &bytes))
+    c->isa = t->out[0]->layout == 16 ? MS_ISA_AVX512 : MS_ISA_AVX2;
+    plan_rows(&c->p, t, to - from);
+    if (!scratch_of(p, &at, &bytes))
         return;
-    open_call(&c, t, scratch, y_block);
+    open_call(c, t->node, y_block);
     const float *x = (const float *)p->c.x + item * p->planes * (size_t)p->c.in_px * p->px;
-    float *band = (float *)(void *)((uint8_t *)scratch + taps);
+    float *band = (float *)(void *)((uint8_t *)scratch + at);
     if (p->copies)
         copy_band(p, x, from, to - from, band);
     else
@@ -531,7 +555,7 @@ void ms_conv_direct_rows(const struct ms_task *t, size_t item, size_t from, size
     for (size_t k = 0; k < p->s->groups; k++) {
         const struct ms_direct_group *g = &p->s->group[k];
         const struct ms_direct_group *next = k + 1 < p->s->groups ? g + 1 : NULL;
-        run_group(&c, g, to - from, p->copies ? band : x, NULL,
+        run_group(c, g, to - from, p->copies ? band : x, NULL,
                   y + g->channel / p->vl * y_block + g->channel % p->vl,
                   next ? p->s->w + next->weight : NULL);
     }

@@ -31,8 +31,9 @@
 #include "kernels/vec_avx512.h"
 #include "kernels/conv_winograd.inc"
 
-/* Tiles of a block: at least, at most with filters in L2 or little scratch, at most. */
-enum { MAX_N = 6, MIN_BLOCK = 28, FEW = 64, MAX_BLOCK = 128, SPLIT = 14 };
+/* Tiles of a block: at least, at most with filters in L2 or little scratch, at most; at least where
+ * threads have blocks of their own, or where there are too few units. */
+enum { MAX_N = 6, MIN_BLOCK = 28, FEW = 64, MAX_BLOCK = 128, OWN = 20, SPLIT = 14 };
 
 typedef void (*in_fn)(const float *x, size_t row, float *v, size_t apart);
 typedef void (*out_fn)(const float *m, size_t apart, const float *bias, const float *res, float *y,
@@ -55,6 +56,7 @@ struct state {
     const float *u;    /* [group][frequency][ic][lanes of the group] */
     const float *bias; /* padded to whole groups */
     size_t pieces;     /* units that a call should have at least, to be shared out evenly */
+    size_t threads;    /* that share them */
     size_t workspace;  /* most bytes of scratch; 0: no bound */
 };
 
@@ -151,6 +153,7 @@ static ms_code prepare(const struct ms_prep *p, const struct form *f, const void
     *s = (struct state){.u = u,
                         .bias = b,
                         .pieces = (ms_conv_pieces(p->threads) + 1) / 2,
+                        .threads = p->threads > 1 ? (size_t)p->threads : 1,
                         .workspace = p->workspace};
     *state = s;
     return MS_OK;
@@ -194,6 +197,11 @@ static size_t l2_bytes(void)
     return l2 < (256u << 10) ? 512u << 10 : l2;
 }
 
+static size_t filter_bytes(const struct plan *p)
+{
+    return p->nn * p->icb * p->ocb * p->f->vl * p->f->vl * sizeof(float);
+}
+
 /* Sets the most tiles of a block and the most groups of a chunk.
  *
  * Near: transformed inputs and a group's products stay in L2, in little of it if all filters do as
@@ -205,7 +213,7 @@ static size_t l2_bytes(void)
 static void most_at_once(const struct plan *p, size_t *tiles, size_t *groups)
 {
     const size_t pixel = p->icb * p->f->vl * sizeof(float), oc = p->ocb * p->f->vl;
-    const size_t l2 = l2_bytes(), filters = p->nn * pixel * oc;
+    const size_t l2 = l2_bytes(), filters = filter_bytes(p);
     const size_t fit = l2 / (filters <= l2 / 2 ? 8 : 2) / (p->nn * pixel);
     const size_t near = most(MIN_BLOCK, least(fit, FEW));
     const size_t far = most(MIN_BLOCK, least(l2 / 4 / pixel, MAX_BLOCK));
@@ -217,16 +225,21 @@ static void most_at_once(const struct plan *p, size_t *tiles, size_t *groups)
 }
 
 /* Even blocks of at most so many tiles, even chunks of at most so many groups; smaller ones where
- * that leaves too little to share out. */
+ * that leaves too little to share out. Threads have as many blocks each, if those are not too
+ * small: then each transforms its own inputs, which it wrote itself the step before, and no others.
+ * But all read all filters: many that would be read once are shared out instead. */
 static void cut(struct plan *p, size_t tiles, size_t groups)
 {
-    const size_t pieces = p->s->pieces;
+    const size_t pieces = p->s->pieces, blocks = blocks_of(p, tiles);
+    const size_t even = (blocks + p->s->threads - 1) / p->s->threads * p->s->threads;
+    const bool few = filter_bytes(p) / 3 <= l2_bytes() / 2;
+    const bool own = p->all >= even * OWN && (blocks >= p->s->threads || few);
 
-    p->blocks = blocks_of(p, tiles);
+    p->blocks = own ? even : blocks;
     p->chunks = (p->groups + groups - 1) / groups;
-    if (p->blocks * p->chunks < pieces)
+    if (!own && p->blocks * p->chunks < pieces)
         p->chunks = least(p->groups, (pieces + p->blocks - 1) / p->blocks);
-    while (p->blocks * p->chunks < pieces && p->all / p->blocks >= SPLIT)
+    while (!own && p->blocks * p->chunks < pieces && p->all / p->blocks >= SPLIT)
         p->blocks *= 2;
     p->block = (p->all + p->blocks - 1) / p->blocks;
     p->blocks = (p->all + p->block - 1) / p->block;
