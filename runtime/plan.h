@@ -85,6 +85,7 @@ struct ms_plan {
     int *fresh; /* slots whose address changes with each run: AT_INPUT, AT_OUTPUT */
     int n_fresh;
     bool branches;      /* some steps could run side by side */
+    bool alone;         /* too short to be shared */
     size_t slab, bound; /* bytes of the slab's buffers; the least any plan would need */
     size_t scratch;     /* of the hungriest step; lies behind the buffers */
     size_t peak;        /* slab, scratch and outputs */

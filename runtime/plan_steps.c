@@ -102,13 +102,20 @@ void ms_plan_args(const struct ms_plan *p, const struct ms_step *s, struct ms_te
     }
 }
 
+/* At most: a core does at least 20 GFLOP/s where a kernel knows no better, and moves at least 8
+ * GB/s. */
+static double longest_ns(const struct ms_kernel *k, double flops, size_t bytes)
+{
+    const double rate = k->rate > 0 ? k->rate : 20;
+
+    return flops / rate > (double)bytes / 8.0 ? flops / rate : (double)bytes / 8.0;
+}
+
 int ms_step_chunks(const struct ms_kernel *k, size_t units, double flops, size_t bytes, int threads)
 {
-    /* A core does at least 20 GFLOP/s where a kernel knows no better, and moves at least 8 GB/s. A
-     * neighbour who is awake costs less than a microsecond, and what one alone would write, both
+    /* A neighbour who is awake costs less than a microsecond, and what one alone would write, both
      * read in the next step. Workers take many chunks at a time: they may be short. */
-    const double least_ns = 12e3, chunk_ns = 3e3, rate = k->rate > 0 ? k->rate : 20;
-    double ns = flops / rate > (double)bytes / 8.0 ? flops / rate : (double)bytes / 8.0;
+    const double least_ns = 12e3, chunk_ns = 3e3, ns = longest_ns(k, flops, bytes);
 
     if (units < 2 || threads < 2 || ns < least_ns)
         return 1;
@@ -235,6 +242,21 @@ static ms_code fill_fresh(struct ms_maker *m)
     return MS_OK;
 }
 
+/* A short run wakes nobody: a neighbour who sleeps costs 5 to 50 us, more than his half of it. */
+static bool is_short(const struct ms_plan *p)
+{
+    const double most = 400e3; /* in truth about a fifth of that */
+    double ns = 0;
+
+    for (int s = 0; s < p->n_steps; s++) {
+        const struct ms_step *st = &p->step[s];
+        if (st->infer || st->by_kernel || st->dynamic)
+            return false; /* who knows */
+        ns += st->kernel ? longest_ns(st->kernel, st->flops, st->bytes) : 0;
+    }
+    return ns < most;
+}
+
 ms_code ms_plan_steps(struct ms_maker *m)
 {
     MS_TRY(fill_operands(m));
@@ -246,5 +268,6 @@ ms_code ms_plan_steps(struct ms_maker *m)
         MS_TRY(measure(m, &m->plan->step[s]));
         MS_TRY(measure_pair(m, s));
     }
+    m->plan->alone = is_short(m->plan);
     return MS_OK;
 }

@@ -161,7 +161,7 @@ static ms_code begin(struct ms_run *r, struct ms_tensor *const *in, const struct
 
     r->root = o->root ? o->root : r;
     r->profile = o->root ? NULL : o->profile;
-    r->width = o->width;
+    r->width = p->alone ? 1 : o->width;
     if (!o->root) {
         atomic_store(&r->failed, 0);
         atomic_store(&r->budget.used, 0);

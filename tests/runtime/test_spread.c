@@ -164,6 +164,33 @@ START_TEST(layers_give_the_same_bits)
 }
 END_TEST
 
+/* A run of tens of microseconds is one worker's, even where a step of it could be shared. */
+START_TEST(short_runs_wake_nobody)
+{
+    static const int64_t rows[] = {1, 2000};
+    struct ms_engine *e = must_engine(4);
+    struct ms_model *m = must_load(e, "graph \"g\" (%x: f32[N,128]) {\n"
+                                      "  %w = const f32[128,256] fill 0.25\n"
+                                      "  %y = MatMul(%x, %w)\n"
+                                      "  return %y\n"
+                                      "}\n");
+
+    for (int i = 0; i < 2; i++) {
+        struct ms_tensor *x = random_of(3, rows[i], 128), *y = NULL;
+        struct ms_err err = {0};
+        ck_assert_int_eq(ms_model_run(m, &x, &y, 4, MS_NEVER, NULL, NULL, &err), MS_OK);
+        const struct ms_plan *p = m->program.parts[0].plans;
+        ck_assert_int_eq(p->n_steps, 1);
+        ck_assert_int_gt(p->step[0].chunks, 1);
+        ck_assert_int_eq(p->alone, rows[i] == 1);
+        ms_tensor_unref(x);
+        ms_tensor_unref(y);
+    }
+    ms_model_unref(m);
+    ms_engine_free(e);
+}
+END_TEST
+
 TCase *spread_tests(void)
 {
     TCase *tc = tcase_create("spread");
@@ -172,5 +199,6 @@ TCase *spread_tests(void)
     tcase_add_test(tc, more_workers_than_ranges);
     tcase_add_test(tc, alone_the_caller_goes_up);
     tcase_add_test(tc, layers_give_the_same_bits);
+    tcase_add_test(tc, short_runs_wake_nobody);
     return tc;
 }
