@@ -23,8 +23,8 @@ ms_code ms_background_new(struct ms_background **out, struct ms_err *err) MS_WAR
 /* After the background threads have ended. Takes NULL. */
 void ms_background_free(struct ms_background *b);
 /* The calling thread, and every thread and process that it starts from now on, is a background one.
- * niceness: 1 to 19, what it has while it is not of SCHED_IDLE. False: it is only nice, which also
- * holds when b is NULL. */
+ * niceness: 1 to 19, what it has but while it starves; then it has that of who made b, if the
+ * process may raise it. False: it is only nice, which also holds when b is NULL. */
 bool ms_background_enter(struct ms_background *b, int niceness);
 /* The calling thread is only nice from now on: for a child that nobody looks after. */
 void ms_background_leave(void);

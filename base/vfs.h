@@ -24,8 +24,9 @@ struct ms_vfs {
     int (*allocate)(const struct ms_vfs *v, int fd, off_t size);
     int (*truncate)(const struct ms_vfs *v, int fd, off_t size);
     int (*fsync)(const struct ms_vfs *v, int fd); /* files and folders */
-    /* Asks for these bytes to be written soon, so that an fsync finds little left; promises
-     * nothing. */
+    /* Asks for these bytes to be written soon, so that an fsync finds little left. Promises
+     * nothing: a failure means that fsync has more to do, and what went wrong is fsync's to tell.
+     */
     int (*begin_sync)(const struct ms_vfs *v, int fd, off_t at, off_t len);
     int (*rename)(const struct ms_vfs *v, int dirfd, const char *from, const char *to);
     int (*unlink)(const struct ms_vfs *v, int dirfd, const char *path);

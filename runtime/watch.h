@@ -30,8 +30,8 @@ struct ms_watched {
     atomic_bool stop; /* what kernels ask */
     atomic_int why;   /* ms_code, set by the watch: DEADLINE_EXCEEDED, CANCELLED */
     int64_t deadline; /* MS_NEVER = none */
-    const struct ms_work
-        *work;                 /* NULL: the deadline is final; else it is looked at from there on */
+    /* Outlives the run. NULL: the deadline is final; else what counts from there on. */
+    const struct ms_work *work;
     const atomic_bool *cancel; /* NULL = none */
     struct ms_watch *watch;    /* NULL: only asked between steps */
     bool listed;
