@@ -76,19 +76,21 @@ static void pool(const struct ms_task *t, const struct ms_blocked_fns *f, bool m
     const bool pads = !max && ms_attr_int(t->node, "count_include_pad") != 0;
     struct ms_block_part p;
     struct ms_window w;
+    int64_t inside[2];
 
     if (ms_tensor_count(y) == 0)
         return;
     ms_pool_window(&w, t);
+    ms_window_inside(&w, 2, &inside[0], &inside[1]);
     for (size_t u = t->first; ms_block_part(y, &u, t->last, &p);)
         for (size_t b = p.block; b < p.block + p.blocks && !ms_task_stopped(t); b++)
             for (size_t r = p.row; r < p.row + p.rows; r++) {
                 const float *from = (const float *)x->data + ms_block_row(x, p.item, b, 0);
                 float *to = (float *)y->data + ms_block_row(y, p.item, b, r);
                 if (!max)
-                    f->mean_row(from, &w, (int64_t)r, pads, to);
+                    f->mean_row(from, &w, inside, (int64_t)r, pads, to);
                 else
-                    f->max_row(from, &w, (int64_t)r, to);
+                    f->max_row(from, &w, inside, (int64_t)r, to);
                 ms_block_clean(to, max ? (size_t)w.out[2] : 0, f->lanes, ms_block_lanes(y, b));
             }
 }

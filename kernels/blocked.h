@@ -42,9 +42,12 @@ struct ms_blocked_fns {
     void (*scatter)(const float *x, float *y, size_t px, size_t have, size_t n);
     /* y[i] = x[2 i] */
     void (*halve)(const float *x, float *y, size_t n);
-    /* An output row of a pool: `w`'s row o of a block; counts: what a mean divides by. */
-    void (*max_row)(const float *x, const struct ms_window *w, int64_t o, float *y);
-    void (*mean_row)(const float *x, const struct ms_window *w, int64_t o, bool pads, float *y);
+    /* An output row of a pool: `w`'s row o of a block. inside: its columns whose windows lie inside
+     * the input. pads: a mean counts the padding. */
+    void (*max_row)(const float *x, const struct ms_window *w, const int64_t inside[2], int64_t o,
+                    float *y);
+    void (*mean_row)(const float *x, const struct ms_window *w, const int64_t inside[2], int64_t o,
+                     bool pads, float *y);
     void (*mean)(const float *x, size_t px, float *y);
     /* y = clamp(x k + b) */
     void (*affine)(const float *x, const float *k, const float *b, float lo, float hi, float *y,

@@ -35,11 +35,13 @@ static void pool_rows(const struct ms_conv_band *b, const struct ms_tensor *y,
                       const float *band, size_t from)
 {
     const size_t oh = (size_t)b->w.out[1], ow = (size_t)b->w.out[2];
+    int64_t inside[2];
 
+    ms_window_inside(&b->w, 2, &inside[0], &inside[1]);
     for (size_t k = 0; k < b->blocks; k++)
         for (size_t i = r; i < end; i++) {
             float *to = (float *)y->data + ((item * b->blocks + k) * oh + i) * ow * f->lanes;
-            f->max_row(band + k * b->plane - from * b->row, &b->w, (int64_t)i, to);
+            f->max_row(band + k * b->plane - from * b->row, &b->w, inside, (int64_t)i, to);
             ms_block_clean(to, ow, f->lanes, ms_block_lanes(y, k));
         }
 }

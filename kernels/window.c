@@ -6,10 +6,13 @@
 
 enum { MAX_SIZE_BITS = 40 }; /* of an axis: no input that fits in memory is longer */
 
-static ms_code check_len(const struct ms_node *n, const char *name, int want, struct ms_err *err)
+/* *list: its numbers, NULL = not given. */
+static ms_code numbers(const struct ms_node *n, const char *name, int want, const int64_t **list,
+                       struct ms_err *err)
 {
     const struct ms_attr *a = ms_attr_get(n, name);
 
+    *list = a && a->type == MS_ATTR_INTS ? a->ints : NULL;
     if (a && a->n != want)
         return ms_fail(err, MS_INVALID_ARGUMENT, "attribute %s has %d elements, %d are needed",
                        name, a->n, want);
@@ -68,23 +71,24 @@ ms_code ms_window_init(struct ms_window *w, const struct ms_node *n, int rank,
 {
     const char *pad = ms_attr_str(n, "auto_pad");
     bool same = strncmp(pad, "SAME", 4) == 0, valid = strcmp(pad, "VALID") == 0;
+    const int64_t *steps, *apart, *pads, *size;
     int lead = 3 - rank;
 
     if (rank < 1 || rank > 3)
         return ms_fail(err, MS_UNIMPLEMENTED, "%d spatial axes, 1 to 3 are supported", rank);
-    MS_TRY(check_len(n, "strides", rank, err));
-    MS_TRY(check_len(n, "dilations", rank, err));
-    MS_TRY(check_len(n, "pads", 2 * rank, err));
-    MS_TRY(check_len(n, "kernel_shape", rank, err));
+    MS_TRY(numbers(n, "strides", rank, &steps, err));
+    MS_TRY(numbers(n, "dilations", rank, &apart, err));
+    MS_TRY(numbers(n, "pads", 2 * rank, &pads, err));
+    MS_TRY(numbers(n, "kernel_shape", rank, &size, err));
     w->rank = rank;
     for (int a = 0; a < 3; a++) {
         int i = a - lead;
         w->k[a] = i < 0 ? 1 : kernel[i];
         w->in[a] = i < 0 ? 1 : in[i];
-        w->s[a] = i < 0 ? 1 : ms_attr_ints_at(n, "strides", i, 1);
-        w->d[a] = i < 0 ? 1 : ms_attr_ints_at(n, "dilations", i, 1);
-        w->pb[a] = i < 0 || valid ? 0 : ms_attr_ints_at(n, "pads", i, 0);
-        w->pe[a] = i < 0 || valid ? 0 : ms_attr_ints_at(n, "pads", i + rank, 0);
+        w->s[a] = i < 0 || !steps ? 1 : steps[i];
+        w->d[a] = i < 0 || !apart ? 1 : apart[i];
+        w->pb[a] = i < 0 || valid || !pads ? 0 : pads[i];
+        w->pe[a] = i < 0 || valid || !pads ? 0 : pads[i + rank];
         if (!ms_is_sym(w->k[a]) && (w->k[a] < 1 || w->k[a] > MS_WINDOW_MAX))
             return ms_fail(err, MS_INVALID_ARGUMENT, "a window of %lld elements",
                            (long long)w->k[a]);
@@ -107,11 +111,13 @@ void ms_window_of(struct ms_window *w, const struct ms_node *n, const struct ms_
         memset(w, 0, sizeof *w);
 }
 
+/* Division takes longer than all the rest, and is seldom needed. */
 void ms_window_taps(const struct ms_window *w, int a, int64_t o, int64_t *from, int64_t *to)
 {
     int64_t start = o * w->s[a] - w->pb[a], d = w->d[a];
-    int64_t f = start >= 0 ? 0 : (-start + d - 1) / d;
-    int64_t t = w->in[a] - start <= 0 ? 0 : (w->in[a] - start + d - 1) / d;
+    int64_t before = start < 0 ? -start : 0, room = w->in[a] - start > 0 ? w->in[a] - start : 0;
+    int64_t f = d == 1 ? before : (before + d - 1) / d;
+    int64_t t = d == 1 ? room : room >= (w->k[a] - 1) * d + 1 ? w->k[a] : (room + d - 1) / d;
 
     if (t > w->k[a])
         t = w->k[a];
@@ -122,7 +128,8 @@ void ms_window_taps(const struct ms_window *w, int a, int64_t o, int64_t *from, 
 void ms_window_inside(const struct ms_window *w, int a, int64_t *from, int64_t *end)
 {
     int64_t last = w->in[a] - 1 - (w->k[a] - 1) * w->d[a] + w->pb[a];
-    int64_t f = (w->pb[a] + w->s[a] - 1) / w->s[a], e = last < 0 ? 0 : last / w->s[a] + 1;
+    int64_t s = w->s[a], f = s == 1 ? w->pb[a] : (w->pb[a] + s - 1) / s;
+    int64_t e = last < 0 ? 0 : (s == 1 ? last : last / s) + 1;
 
     e = e > w->out[a] ? w->out[a] : e;
     f = f > w->out[a] ? w->out[a] : f;
