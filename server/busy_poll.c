@@ -14,13 +14,14 @@ enum {
 
 #define LOOK_FOR (100 * MS_US)
 #define CROWDED (400 * MS_US)
+#define AGAIN (20 * MS_MS)
 #define PHASE (8 * MS_MS)
 #define PAUSED (2 * MS_MS) /* nobody asked for so long: the phase begins again */
 #define HOLD_MIN (250 * MS_MS)
 #define HOLD_ON (1 * MS_SEC)
-#define HOLD_OFF (8 * MS_SEC)
-#define GAIN 1.15 /* what is worth a processor */
-#define STAY 1.05
+#define HOLD_OFF (3 * MS_SEC)
+#define GAIN 1.05 /* what is worth a processor that nobody else wants */
+#define STAY 1.02
 
 static _Thread_local long waits;
 
@@ -36,6 +37,16 @@ void ms_busy_poll_init(struct ms_busy_poll *b, bool allowed)
     b->hold = HOLD_MIN;
 }
 
+void ms_busy_poll_yielded(struct ms_busy_poll *b, int64_t before, int64_t now)
+{
+    int64_t last = atomic_exchange_explicit(&b->held_up, now, memory_order_relaxed);
+
+    if (!last || before - last > AGAIN)
+        return;
+    atomic_store_explicit(&b->crowded, true, memory_order_relaxed);
+    atomic_store_explicit(&b->on, false, memory_order_relaxed);
+}
+
 /* Whoever else wants the processor gets it. A client's answer takes microseconds; what takes longer
  * computes, and would keep a thread that polls from its next request for a time slice, while one
  * that sleeps and is woken comes first. */
@@ -47,8 +58,7 @@ static bool give_way(struct ms_busy_poll *b, int64_t *now)
     *now = ms_now();
     if (*now - before < CROWDED)
         return true;
-    atomic_store_explicit(&b->crowded, true, memory_order_relaxed);
-    atomic_store_explicit(&b->on, false, memory_order_relaxed);
+    ms_busy_poll_yielded(b, before, *now);
     return false;
 }
 

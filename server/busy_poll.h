@@ -18,7 +18,8 @@ enum { MS_BUSY_PAIRS = 3 }; /* phases without and with, of a trial */
 
 struct ms_busy_poll {
     atomic_bool on;
-    atomic_bool crowded; /* somebody who computes wants the processor */
+    atomic_bool crowded;  /* somebody who computes wants the processor */
+    atomic_llong held_up; /* when a yield that took long was over, monotonic ns; 0: none did */
     bool fixed;
 
     /* the trial; only the front's thread */
@@ -38,6 +39,9 @@ void ms_busy_poll_turn(struct ms_busy_poll *b, int64_t now, uint64_t moved);
 /* Any of the threads, before it sleeps: calls look until it finds something (true), at most for 100
  * us. False at once where it is off; then nothing was looked at. */
 bool ms_busy_poll(struct ms_busy_poll *b, bool (*look)(void *arg), void *arg);
+/* A yield has taken long, from before to now. Once that may be the host's doing, which takes a
+ * processor away for milliseconds; soon after another it is somebody who computes. */
+void ms_busy_poll_yielded(struct ms_busy_poll *b, int64_t before, int64_t now);
 /* How often the calling thread has found nothing: it has waited, though it did not sleep. */
 long ms_busy_poll_waits(void);
 

@@ -96,6 +96,30 @@ START_TEST(a_crowd_ends_it)
 }
 END_TEST
 
+/* One long yield is the host's, two in a row are somebody's who computes. */
+START_TEST(one_delay_is_no_crowd)
+{
+    struct flow f;
+
+    begin(&f, true);
+    run(&f, 2 * MS_SEC, 200 * MS_US, 100 * MS_US);
+    ck_assert(is_on(&f));
+    for (int i = 0; i < 3; i++) {
+        ms_busy_poll_yielded(&f.poll, f.now, f.now + 5 * MS_MS);
+        f.now += 50 * MS_MS;
+        ck_assert(is_on(&f));
+    }
+    ms_busy_poll_yielded(&f.poll, f.now, f.now + 5 * MS_MS);
+    ck_assert(is_on(&f));
+    ms_busy_poll_yielded(&f.poll, f.now + 6 * MS_MS, f.now + 9 * MS_MS);
+    ck_assert(!is_on(&f));
+    run(&f, 200 * MS_US, 200 * MS_US, 100 * MS_US);
+    ck_assert(!is_on(&f));
+    run(&f, 2 * MS_SEC, 200 * MS_US, 100 * MS_US);
+    ck_assert(is_on(&f));
+}
+END_TEST
+
 static bool found_at(void *arg)
 {
     int *left = arg;
@@ -131,6 +155,7 @@ Suite *suite_busy_poll(void)
     tcase_add_test(t, what_does_not_is_seldom_tried);
     tcase_add_test(t, few_requests_are_no_reason);
     tcase_add_test(t, a_crowd_ends_it);
+    tcase_add_test(t, one_delay_is_no_crowd);
     tcase_add_test(t, looks_only_when_on_and_not_for_long);
     suite_add_tcase(s, t);
     return s;
