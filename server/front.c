@@ -26,6 +26,8 @@
 #include "server/relay.h"
 
 enum { EVENTS = 64, LISTENERS = 4, BUCKETS = 1024, ACCEPTS_A_ROUND = 64, NUDGES = 10 };
+enum { LONG_SILENCE = 1000 }; /* ms */
+#define WHOLE (1 * MS_MS)
 #define LAST_BYTES (1 * MS_SEC)
 #define LEAVE_WITHIN (1 * MS_SEC) /* of a drain, for peers that wait for nothing */
 #define NUDGE_AFTER (20 * MS_MS)
@@ -56,6 +58,10 @@ struct ms_front {
     bool hurry;                            /* some connection has to be nudged */
     bool fed;                              /* the server has something to do */
     bool ended;                            /* it was stopped */
+    int touched;                           /* pairs, since its last turn */
+    int churn;                             /* connections come and gone since... */
+    int64_t whole;                         /* ... it last looked at all; ns */
+    int silence; /* ms: how long to wait for events before it is asked unasked */
     uint8_t *buffer;
     uint64_t moved; /* bytes, in all */
     struct epoll_event event[EVENTS];
@@ -92,6 +98,8 @@ static void remember_address(struct ms_relay *r, const struct sockaddr *sa)
     } else if (sa->sa_family == AF_INET6) {
         memcpy(r->address, &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr, 16);
         r->port = ntohs(((const struct sockaddr_in6 *)(const void *)sa)->sin6_port);
+    } else {
+        r->local = true;
     }
 }
 
@@ -117,7 +125,9 @@ static void tell(struct ms_front *f, const struct ms_relay *r, enum ms_guard why
 
     atomic_fetch_add_explicit(&f->srv->stats->guard[f->protocol->stats][why], 1,
                               memory_order_relaxed);
-    if (memcmp(r->address, mapped, sizeof mapped) == 0)
+    if (r->local)
+        snprintf(host, sizeof host, "unix");
+    else if (memcmp(r->address, mapped, sizeof mapped) == 0)
         inet_ntop(AF_INET, r->address + sizeof mapped, host, sizeof host);
     else
         inet_ntop(AF_INET6, r->address, host, sizeof host);
@@ -137,6 +147,8 @@ static void close_one(struct ms_front *f, struct ms_relay *r)
     if (r->dead)
         return;
     r->dead = true;
+    f->fed = true; /* the server's end hangs up */
+    f->churn++;
     for (int i = 0; i < 2; i++) {
         ms_relay_close(r, &r->side[i]);
         ms_free(r->side[i].held);
@@ -168,6 +180,7 @@ static void turn(struct ms_front *f, struct ms_relay *r, int64_t now)
     enum ms_guard why = MS_GUARD_OK;
     enum ms_relay_end end = ms_relay_turn(r, f->buffer, now, &why);
 
+    f->touched++;
     if (end == MS_RELAY_REFUSED) {
         refuse(f, r, why, now);
         end = ms_relay_turn(r, f->buffer, now, &why);
@@ -215,6 +228,8 @@ static enum ms_guard limits(struct ms_front *f, const struct ms_relay *r)
 {
     const struct ms_server_opts *o = &f->srv->opts;
 
+    if (r->local) /* the way in when all others are taken */
+        return MS_GUARD_OK;
     if (f->n >= o->max_connections)
         return MS_GUARD_CONNECTIONS;
     return of_address(f, r) >= o->max_per_address ? MS_GUARD_ADDRESS : MS_GUARD_OK;
@@ -261,6 +276,7 @@ static void join(struct ms_front *f, int fd, const struct sockaddr *sa, socklen_
             if (watch(f, r) && f->protocol->attach(f->owner, pair[1], sa, len)) {
                 atomic_store(&f->srv->stats->connections[f->protocol->stats], f->n);
                 f->fed = true;
+                f->churn++;
                 return;
             }
         }
@@ -437,17 +453,32 @@ static enum order orders(struct ms_front *f, int64_t now)
     return o;
 }
 
+/* What a server with no descriptor to tell has to look at. It makes work for itself, too, above all
+ * when connections end; so now and then that is everything. */
+static int to_look_at(struct ms_front *f, int64_t now)
+{
+    int n = f->touched;
+
+    f->touched = 0;
+    if (now - f->whole < WHOLE)
+        return n;
+    n += 2 * (f->n + f->churn);
+    f->churn = 0;
+    f->whole = now;
+    return n;
+}
+
 /* The server's turn, after everything that has come was handed to it: it sees a crowd as one. */
-static void run_server(struct ms_front *f, enum order order)
+static void run_server(struct ms_front *f, enum order order, int64_t now)
 {
     if (order == STOP && !f->ended) {
         f->ended = true;
-        if (f->protocol->run)
+        if (f->protocol->run_fd)
             (void)epoll_ctl(f->epoll, EPOLL_CTL_DEL, f->protocol->run_fd(f->owner), NULL);
         if (f->protocol->end)
             f->protocol->end(f->owner);
     } else if (f->protocol->run && f->fed && !f->ended) {
-        f->fed = f->protocol->run(f->owner);
+        f->fed = f->protocol->run(f->owner, to_look_at(f, now));
     }
 }
 
@@ -456,7 +487,18 @@ static int wait_for(const struct ms_front *f, enum order order, int64_t every)
     if (f->turns || f->crowd || (f->fed && f->protocol->run && !f->ended))
         return 0;
     int64_t most = order == STOP || f->hurry ? 20 * MS_MS : every;
-    return (int)((most < every ? most : every) / MS_MS);
+    most = most < every ? most : every;
+    return (int)(most / MS_MS < f->silence ? most / MS_MS : f->silence);
+}
+
+/* Whoever leaves something for a server whose descriptors say nothing does so while bytes flow, or
+ * soon after. */
+static void ask_unasked(struct ms_front *f)
+{
+    if (!f->protocol->run || f->protocol->run_fd)
+        return;
+    f->silence = f->n_event > 0 ? 1 : f->silence < LONG_SILENCE ? 2 * f->silence : LONG_SILENCE;
+    f->fed = true;
 }
 
 static bool look_once(void *arg)
@@ -480,6 +522,7 @@ static void *serve(void *arg)
 
     while (order != STOP || (f->all && ms_now() < f->until)) {
         wait_events(f, wait_for(f, order, every));
+        ask_unasked(f);
         int64_t now = ms_now();
         for (int i = 0; i < f->n_event; i++) {
             const struct epoll_event *e = &f->event[i];
@@ -501,7 +544,7 @@ static void *serve(void *arg)
             f->fed = true; /* the server has deadlines too */
             f->next_look = now + (f->hurry ? NUDGE_AFTER : every);
         }
-        run_server(f, order);
+        run_server(f, order, now);
         bury(f);
         ms_busy_poll_turn(f->poll, now, f->moved);
     }
@@ -525,7 +568,7 @@ static ms_code prepare(struct ms_front *f, struct ms_err *err)
         ok = epoll_ctl(f->epoll, EPOLL_CTL_ADD, f->listening[i], &e) == 0;
     e.data.u64 = ORDERS;
     ok = ok && epoll_ctl(f->epoll, EPOLL_CTL_ADD, f->wake, &e) == 0;
-    if (f->protocol->run)
+    if (f->protocol->run_fd)
         ok = ok && epoll_ctl(f->epoll, EPOLL_CTL_ADD, f->protocol->run_fd(f->owner), &behind) == 0;
     f->has_thread = ok && pthread_create(&f->thread, NULL, serve, f) == 0;
     if (f->has_thread)
@@ -552,6 +595,7 @@ ms_code ms_front_start(struct ms_server *srv, const struct ms_front_protocol *pr
     f->owner = owner;
     f->poll = poll;
     f->epoll = f->wake = -1;
+    f->silence = LONG_SILENCE;
     memcpy(f->listening, listening, (size_t)n * sizeof *listening);
     f->n_listening = n;
     pthread_mutex_init(&f->lock, NULL);

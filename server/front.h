@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* front.h - accepts TCP connections, and relays what a guard has passed.
+/* front.h - accepts connections, and relays what a guard has passed.
  *
- *     peer ── TCP ── front: accept, limits, guard ── socket pair ── gRPC core or libmicrohttpd
+ *     peer ── TCP or unix ── front: accept, limits, guard ── socket pair ── gRPC core or
+ * libmicrohttpd
  *
  * One thread a front: no locks on the way of a byte. A server that can be driven from outside works
  * on that thread too, so that handing a request on wakes nobody. A transport owns its front. */
@@ -37,9 +38,12 @@ struct ms_front_protocol {
     size_t (*last_words)(const union ms_guard_state *s, enum ms_guard why, uint8_t out[512]);
     /* Gives the server its end of the pair; takes fd, false = it could not be served. */
     bool (*attach)(void *owner, int fd, const struct sockaddr *peer, socklen_t len);
-    /* Lets the server do what there is to do, without waiting; true: there is more. The descriptor
-     * polls readable when there is. NULL: the server has threads of its own. */
-    bool (*run)(void *owner);
+    /* Lets the server do what there is to do, without waiting; true: there is more, or something
+     * waits in the pairs. to_see: how many pairs it should look at.
+     * NULL: the server has threads of its own. */
+    bool (*run)(void *owner, int to_see);
+    /* Polls readable when there is something to do. NULL: no descriptor tells of what the server's
+     * other threads have left for this one; it is asked after 1 ms of silence, after 2 ms ... */
     int (*run_fd)(void *owner);
     /* Stops the server, so that its last bytes can leave. NULL: it has been stopped before. */
     void (*end)(void *owner);

@@ -3,7 +3,7 @@
  *
  *     NEW ── unary: room? ── RECEIVED ── handle ... reply ── ENDED
  *      └──── stream: handle, then (read ── RECEIVED ── message)*, (send ── SENT)*, reply ── ENDED
- *     CLOSED comes once for every call that began, at its end or when the peer gives up
+ *     CLOSED comes for a call that is not answered at once, at its end or when the peer gives up
  *
  * References: one for each operation under way, one for "not ended yet", one for each slice of the
  * reply that points into the call's memory. All events of a call arrive on the one thread of its
@@ -41,7 +41,8 @@ struct ms_grpc_call {
     grpc_call_details details;
     grpc_metadata_array metadata;
     struct ms_grpc_tag accepted, received, closed, sent, ended;
-    bool began; /* a call is attached */
+    bool began;           /* a call is attached */
+    atomic_bool watching; /* somebody waits for its close */
 
     /* receiving */
     grpc_byte_buffer *payload;
@@ -191,13 +192,19 @@ static void drop_head(grpc_metadata *md, size_t n)
     }
 }
 
-/* Starts a batch that holds a reference until its tag comes back. */
+/* Starts a batch that holds a reference until its tag comes back; which may be at once, on another
+ * thread: so it holds another one for itself. */
 static void start(struct ms_grpc_call *g, const grpc_op *ops, size_t n, struct ms_grpc_tag *tag)
 {
+    bool sends = tag == &g->ended || tag == &g->sent;
+
+    ms_call_ref(&g->base);
     ms_call_ref(&g->base);
     atomic_fetch_add_explicit(&tag->started, 1, memory_order_release);
     if (grpc_call_start_batch(g->call, ops, n, tag, NULL) != GRPC_CALL_OK)
         ms_call_unref(&g->base); /* our own mistake: nothing will come back */
+    ms_grpc_left(g->t, sends);
+    ms_call_unref(&g->base);
 }
 
 /* HTTP/2 lets a peer that answers pings leave a message waiting for ever: what is sent must be
@@ -216,7 +223,7 @@ static void send_end(struct ms_grpc_call *g)
 {
     struct ms_call *c = &g->base;
     grpc_metadata md[MS_MAX_REPLY_HEADERS + 1], retry = {0};
-    grpc_op op[3];
+    grpc_op op[4];
     size_t n = 0, n_md = 0;
     grpc_byte_buffer *message = NULL;
     bool failed = c->reply.failed;
@@ -247,6 +254,10 @@ static void send_end(struct ms_grpc_call *g)
         op[n].data.send_status_from_server.trailing_metadata_count = 1;
     }
     n++;
+    if (!atomic_exchange(&g->watching, true)) {
+        op[n].op = GRPC_OP_RECV_CLOSE_ON_SERVER;
+        op[n++].data.recv_close_on_server.cancelled = &g->was_cancelled;
+    }
     if (message)
         watch_write(g, message);
     start(g, op, n, &g->ended);
@@ -428,7 +439,21 @@ static ms_code check_size(struct ms_call *c)
                            "the request has %zu bytes, at most %zu are taken", c->body_len, max);
 }
 
-static void on_unary(struct ms_grpc_call *g)
+/* Tells when the peer gives up. A call that is answered at once takes this with its answer. */
+static void watch_close(struct ms_grpc_call *g)
+{
+    grpc_op op;
+
+    if (atomic_exchange(&g->watching, true))
+        return;
+    memset(&op, 0, sizeof op);
+    op.op = GRPC_OP_RECV_CLOSE_ON_SERVER;
+    op.data.recv_close_on_server.cancelled = &g->was_cancelled;
+    start(g, &op, 1, &g->closed);
+}
+
+/* ok: the library's word on the operation, which fails for a call that is no more. */
+static void on_unary(struct ms_grpc_call *g, bool ok)
 {
     struct ms_call *c = &g->base;
 
@@ -441,12 +466,14 @@ static void on_unary(struct ms_grpc_call *g)
         c->charged += keep;
         g->reserved = 0;
     }
-    if (atomic_load(&c->cancelled))
+    if (atomic_load(&c->cancelled) || (!g->payload && !ok))
         ms_fail(&c->err, MS_CANCELLED, "cancelled by the caller");
     else if (!g->payload)
         ms_fail(&c->err, MS_INVALID_ARGUMENT, "the call brought no message");
     else if (take_payload(g) == MS_OK && check_size(c) == MS_OK) {
         ms_call_handle(c);
+        if (!atomic_load(&c->ended))
+            watch_close(g);
         return;
     }
     ms_call_fail(c);
@@ -527,27 +554,20 @@ static ms_code begin(struct ms_grpc_call *g)
     return MS_OK;
 }
 
-static void watch_close(struct ms_grpc_call *g)
-{
-    grpc_op op;
-
-    memset(&op, 0, sizeof op);
-    op.op = GRPC_OP_RECV_CLOSE_ON_SERVER;
-    op.data.recv_close_on_server.cancelled = &g->was_cancelled;
-    start(g, &op, 1, &g->closed);
-}
-
 static void on_new(struct ms_grpc_call *g)
 {
     struct ms_call *c = &g->base;
 
-    ms_grpc_accept(g->t, g->cq);
+    if (g->t->within)
+        g->t->owed++;
+    else
+        ms_grpc_accept(g->t, g->cq);
     g->began = true;
     ms_call_ref(c); /* until this function is left */
-    watch_close(g);
     if (begin(g) != MS_OK) {
         ms_call_fail(c);
     } else if (c->rpc->flags & MS_RPC_STREAM) {
+        watch_close(g);
         ms_call_handle(c);
     } else {
         ms_call_ref(c); /* the line's, until room_came */
@@ -555,6 +575,8 @@ static void on_new(struct ms_grpc_call *g)
         if (ms_admission_wait(&c->srv->admission, &g->room, c->srv->opts.max_message)) {
             g->room.bytes = c->srv->opts.max_message;
             room_came(&g->room);
+        } else {
+            watch_close(g);
         }
     }
     ms_call_unref(c);
@@ -597,7 +619,7 @@ void ms_grpc_event(struct ms_grpc_tag *tag, bool ok)
         if (c->rpc->flags & MS_RPC_STREAM)
             on_stream(g);
         else
-            on_unary(g);
+            on_unary(g, ok);
         break;
     case MS_GRPC_CLOSED:
         on_closed(g);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* grpc_call.h - what the two halves of the gRPC transport share: the instance (grpc.c: threads,
- * ports, drain) and the life of one call (grpc_call.c). */
+/* grpc_call.h - what the parts of the gRPC transport share: the instance (grpc.c: queues, threads,
+ * drain), its listeners (grpc_front.c) and the life of one call (grpc_call.c). */
 #ifndef MS_SERVER_GRPC_CALL_H
 #define MS_SERVER_GRPC_CALL_H
 
@@ -40,10 +40,14 @@ struct ms_grpc_thread {
 
 struct ms_grpc_instance {
     struct ms_server *srv;
-    struct ms_grpc_front *front; /* of the TCP listeners; NULL: there are none */
+    struct ms_grpc_front *front; /* of the listeners; NULL: there are none */
+    bool within;                 /* the library works on the front's thread */
+    int looks;                   /* on that thread: how many in vain are still due */
+    int owed;                    /* on that thread: slots to make when there is time */
+    bool wrote;                  /* on that thread: something has been sent since it began */
     grpc_server *server;
     grpc_completion_queue **cq;
-    struct ms_grpc_thread *thread; /* one a queue */
+    struct ms_grpc_thread *thread; /* one a queue, unless within */
     int n_threads;
     struct ms_busy_poll poll;
     char (*address)[128];
@@ -69,13 +73,21 @@ void ms_grpc_event(struct ms_grpc_tag *tag, bool ok);
  * whose reply the peer does not take. */
 void ms_grpc_reap(struct ms_grpc_instance *t);
 
-/* ---- grpc_front.c: the TCP listeners ---- */
+/* Lets the library work and handles what it hands back, on the front's thread; see front.h. */
+bool ms_grpc_run(struct ms_grpc_instance *t, int to_see);
+/* After a call into the library, from any thread: what it has left for the queue is soon seen.
+ * sends: what it has left for the peer, too. */
+void ms_grpc_left(struct ms_grpc_instance *t, bool sends);
 
-/* Binds one; bound gets what it became. */
+/* ---- grpc_front.c: the listeners ---- */
+
+/* Binds one, HOST:PORT or unix:PATH; bound gets what it became. */
 ms_code ms_grpc_front_bind(struct ms_grpc_instance *t, const char *addr, char bound[128],
                            struct ms_err *err);
 /* Serves them, once the server runs. */
 ms_code ms_grpc_front_start(struct ms_grpc_instance *t, struct ms_err *err);
+/* Has it look at the queue; from any thread. False: it does not run. */
+bool ms_grpc_front_wake(struct ms_grpc_instance *t);
 /* No connection after this; those accepted are known to the server. */
 void ms_grpc_front_quiesce(struct ms_grpc_instance *t);
 /* When the server is down: last bytes out, closed, freed. */

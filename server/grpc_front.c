@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* grpc_front.c - gRPC's TCP listeners behind the front: sockets for gRPC core, and who is behind
+/* grpc_front.c - gRPC's listeners behind the front: sockets for gRPC core, and who is behind
  * one.
  *
  * A channel made of a descriptor has the server's arguments, but the library names its peer "fd:N".
@@ -77,11 +77,10 @@ static bool attach(void *owner, int fd, const struct sockaddr *sa, socklen_t len
     struct ms_grpc_front *f = t->front;
     int n = renumber(f, fd);
 
-    if (n < 0 || len > sizeof f->peer[0]) {
-        if (n >= 0)
-            close(n);
+    if (n < 0)
         return false;
-    }
+    if (len > sizeof f->peer[0]) /* the path of a unix socket: nobody asks */
+        len = sizeof f->peer[0];
     pthread_mutex_lock(&f->lock);
     memcpy(&f->peer[n - f->first], sa, len);
     pthread_mutex_unlock(&f->lock);
@@ -102,7 +101,11 @@ void ms_grpc_peer(struct ms_grpc_instance *t, const char *name, struct ms_peer *
     if (f && ms_parse_u64(name + 3, strlen(name + 3), INT32_MAX, &n) && (int)n >= f->first &&
         (int)n < f->first + f->count) {
         pthread_mutex_lock(&f->lock);
-        ms_sockaddr_text(&f->peer[(int)n - f->first].any, text);
+        const struct sockaddr *sa = &f->peer[(int)n - f->first].any;
+        if (sa->sa_family == AF_UNIX)
+            memcpy(text, "unix:", sizeof "unix:");
+        else
+            ms_sockaddr_text(sa, text);
         pthread_mutex_unlock(&f->lock);
     }
     ms_peer_init(out, text, t->srv->opts.insecure);
@@ -143,17 +146,17 @@ static size_t last_words(const union ms_guard_state *s, enum ms_guard why, uint8
     return ms_h2_last_words(&s->h2, why, out);
 }
 
-static const struct ms_front_protocol protocol = {
-    .name = "grpc",
-    .stats = 0,
-    .init = init,
-    .client = client,
-    .server = server,
-    .late = late,
-    .idle = idle,
-    .last_words = last_words,
-    .attach = attach,
-};
+static bool run(void *owner, int to_see)
+{
+    return ms_grpc_run(owner, to_see);
+}
+
+#define PROTOCOL                                                                                   \
+    .name = "grpc", .stats = 0, .init = init, .client = client, .server = server, .late = late,    \
+    .idle = idle, .last_words = last_words, .attach = attach
+
+static const struct ms_front_protocol beside = {PROTOCOL};
+static const struct ms_front_protocol within = {PROTOCOL, .run = run};
 
 /* ---- start and stop ---- */
 
@@ -172,8 +175,10 @@ ms_code ms_grpc_front_bind(struct ms_grpc_instance *t, const char *addr, char bo
     }
     if (f->n_listening == LISTENERS)
         return ms_fail(err, MS_INVALID_ARGUMENT, "grpc: more than %d addresses", LISTENERS);
-    if (ms_listen_tcp(addr, t->srv->opts.insecure, &f->listening[f->n_listening], bound, err) !=
-        MS_OK)
+    int *fd = &f->listening[f->n_listening];
+    if ((strncmp(addr, "unix:", 5) == 0
+             ? ms_listen_unix(addr, fd, bound, err)
+             : ms_listen_tcp(addr, t->srv->opts.insecure, fd, bound, err)) != MS_OK)
         return ms_err_prefix(err, "grpc");
     f->n_listening++;
     return MS_OK;
@@ -187,7 +192,16 @@ ms_code ms_grpc_front_start(struct ms_grpc_instance *t, struct ms_err *err)
     if (!n)
         return MS_OK;
     f->n_listening = 0;
-    return ms_front_start(t->srv, &protocol, t, &t->poll, f->listening, n, &f->front, err);
+    return ms_front_start(t->srv, t->within ? &within : &beside, t, &t->poll, f->listening, n,
+                          &f->front, err);
+}
+
+bool ms_grpc_front_wake(struct ms_grpc_instance *t)
+{
+    if (!t->front || !t->front->front)
+        return false;
+    ms_front_wake(t->front->front);
+    return true;
 }
 
 void ms_grpc_front_quiesce(struct ms_grpc_instance *t)

@@ -149,7 +149,7 @@ static void *reaper(void *arg)
         struct timespec at;
         clock_gettime(CLOCK_MONOTONIC, &at);
         at.tv_sec++;
-        pthread_cond_timedwait(&t->changed, &t->lock, &at);
+        pthread_cond_timedwait(&t->stopped, &t->lock, &at);
         pthread_mutex_unlock(&t->lock);
         reap(t);
         pthread_mutex_lock(&t->lock);
@@ -247,11 +247,12 @@ static int run_fd(void *owner)
 }
 
 /* Has the library more to do at once? Of its deadlines, which are seconds, the front reminds it. */
-static bool run(void *owner)
+static bool run(void *owner, int to_see)
 {
     struct ms_http_instance *t = owner;
     MHD_UNSIGNED_LONG_LONG ms;
 
+    (void)to_see;
     return MHD_run(t->daemon) == MHD_YES && MHD_get_timeout(t->daemon, &ms) == MHD_YES && ms == 0;
 }
 
@@ -319,6 +320,7 @@ static ms_code listen_on(struct ms_server *srv, const char *const *addr, int n,
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&t->changed, &attr);
+    pthread_cond_init(&t->stopped, &attr);
     pthread_condattr_destroy(&attr);
     *out = (struct ms_transport *)t;
     ms_code code = bind_all(t, addr, n, err);
@@ -404,7 +406,7 @@ static void stop(struct ms_transport *opaque)
     atomic_store(&t->stopping, true);
     if (t->has_reaper) {
         pthread_mutex_lock(&t->lock);
-        pthread_cond_broadcast(&t->changed);
+        pthread_cond_broadcast(&t->stopped);
         pthread_mutex_unlock(&t->lock);
         pthread_join(t->reaper, NULL);
     }
@@ -417,6 +419,7 @@ static void stop(struct ms_transport *opaque)
     pthread_mutex_unlock(&t->lock);
     ms_free(t->address);
     pthread_cond_destroy(&t->changed);
+    pthread_cond_destroy(&t->stopped);
     pthread_mutex_destroy(&t->lock);
     ms_free(t);
 }

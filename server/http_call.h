@@ -11,7 +11,8 @@
 #include "server/server.h"
 #include "server/transport.h"
 
-enum { MS_HTTP_CHUNK = 64 << 10, MS_HTTP_POOL = 96 << 10 };
+enum { MS_HTTP_CHUNK = 64 << 10 };
+enum { MS_HTTP_POOL = 32 << 10 }; /* of a connection; cleared by the library after each request */
 
 struct ms_http_instance {
     struct ms_server *srv;
@@ -29,7 +30,8 @@ struct ms_http_instance {
     atomic_bool closing;   /* replies say Connection: close */
     atomic_bool stopping;
     pthread_mutex_t lock;
-    pthread_cond_t changed;
+    pthread_cond_t changed;     /* a call has gone */
+    pthread_cond_t stopped;     /* the reaper's; by itself, since calls go often */
     struct ms_http_conn *conns; /* all open connections */
     pthread_t reaper;
     bool has_reaper;

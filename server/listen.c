@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "server/transport.h"
@@ -77,4 +79,30 @@ ms_code ms_listen_tcp(const char *addr, bool insecure, int *fd, char bound[128],
         close(s);
     *fd = s;
     return code;
+}
+
+/* Nobody can connect before listen(), which comes after the mode. */
+ms_code ms_listen_unix(const char *addr, int *fd, char bound[128], struct ms_err *err)
+{
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    const char *path = addr + strlen("unix:");
+    struct stat st;
+
+    *fd = -1;
+    if (strlen(path) >= sizeof sa.sun_path)
+        return ms_fail(err, MS_INVALID_ARGUMENT, "'%.100s' is too long for a socket", path);
+    memcpy(sa.sun_path, path, strlen(path));
+    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+        (void)unlink(path);
+    int s = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (s < 0 || bind(s, (struct sockaddr *)&sa, sizeof sa) != 0 || chmod(path, 0660) != 0 ||
+        listen(s, BACKLOG) != 0) {
+        ms_fail(err, MS_UNAVAILABLE, "cannot bind '%.100s': %s", addr, strerror(errno));
+        if (s >= 0)
+            close(s);
+        return MS_UNAVAILABLE;
+    }
+    snprintf(bound, 128, "%s", addr);
+    *fd = s;
+    return MS_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* listen.h - a listening TCP socket for the HTTP listeners. */
+/* listen.h - listening sockets, from the text of an address. */
 #ifndef MS_SERVER_LISTEN_H
 #define MS_SERVER_LISTEN_H
 
@@ -11,5 +11,8 @@
  * bound gets what it became. UNAVAILABLE when it cannot be bound. */
 ms_code ms_listen_tcp(const char *addr, bool insecure, int *fd, char bound[128],
                       struct ms_err *err);
+/* Binds "unix:PATH", for the owner and the group of the file; a socket that lies there from before
+ * goes. bound gets addr. */
+ms_code ms_listen_unix(const char *addr, int *fd, char bound[128], struct ms_err *err);
 
 #endif

@@ -31,6 +31,7 @@ struct ms_relay {
     int epoll; /* of the front: it names this connection to the kernel */
     struct ms_relay_side side[2];
     enum ms_guard refused;
+    bool local;     /* over a unix socket: its file's mode says who may */
     bool told;      /* the last words were sent */
     bool dead;      /* sockets are closed; freed after the round */
     bool queued;    /* in the list of turns */

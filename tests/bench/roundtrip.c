@@ -193,7 +193,9 @@ static void grpc(const struct job *j, int64_t *t)
 {
     grpc_init();
     grpc_channel_credentials *creds = grpc_insecure_credentials_create();
-    grpc_channel *ch = grpc_channel_create(j->grpc, creds, NULL);
+    grpc_arg retries = {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_ENABLE_RETRIES};
+    const grpc_channel_args args = {1, &retries}; /* none, as libmindserve has it */
+    grpc_channel *ch = grpc_channel_create(j->grpc, creds, &args);
     grpc_completion_queue *cq = grpc_completion_queue_create_for_next(NULL);
     grpc_slice payload = message(j);
 

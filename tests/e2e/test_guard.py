@@ -431,6 +431,28 @@ class Connections(Case):
                 n += 1
         return n
 
+    def test_the_admin_socket_stays_open(self):
+        """When no TCP connection is taken any more; and what it says is guarded as well."""
+        self.d.no_connections()
+        crowd = self.crowd(self.d.grpc, 15) + self.crowd(self.d.grpc, 15, "127.0.0.2")
+        try:
+            with grpc.insecure_channel(self.d.grpc) as c:
+                with self.assertRaises(grpc.RpcError):
+                    c.unary_unary(SERVICE + "ServerLive")(b"", timeout=2)
+            with grpc.insecure_channel("unix:" + self.d.admin) as c:
+                c.unary_unary(SERVICE + "ServerLive")(b"", timeout=10)
+        finally:
+            for s in crowd:
+                s.close()
+        before = self.count("grpc", 'preface"')
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(10)
+            s.connect(self.d.admin)
+            s.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            while s.recv(4096):
+                pass
+        self.assertEqual(self.count("grpc", 'preface"'), before + 1)
+
     def test_of_an_address(self):
         for protocol, address in (("grpc", self.d.grpc), ("http", self.d.http)):
             self.d.no_connections()

@@ -210,11 +210,12 @@ static bool echo_attach(void *owner, int fd, const struct sockaddr *peer, sockle
 }
 
 /* One byte at a time: the front has to come again. */
-static bool echo_run(void *owner)
+static bool echo_run(void *owner, int to_see)
 {
     struct echo *e = owner;
     char c;
 
+    (void)to_see;
     if (e->fd < 0 || recv(e->fd, &c, 1, MSG_DONTWAIT) != 1)
         return false;
     ck_assert(pthread_equal(e->by, pthread_self()));
@@ -264,6 +265,65 @@ START_TEST(server_on_the_fronts_thread)
 }
 END_TEST
 
+/* ---- one whose other threads tell nobody what they have done ---- */
+
+struct silent {
+    int fd;
+    atomic_int asked, most, done;
+};
+
+static bool silent_attach(void *owner, int fd, const struct sockaddr *peer, socklen_t len)
+{
+    (void)peer;
+    (void)len;
+    ((struct silent *)owner)->fd = fd;
+    return true;
+}
+
+static bool silent_run(void *owner, int to_see)
+{
+    struct silent *e = owner;
+
+    atomic_fetch_add(&e->asked, 1);
+    if (to_see > atomic_load(&e->most))
+        atomic_store(&e->most, to_see);
+    if (atomic_exchange(&e->done, 0))
+        ck_assert_int_eq(send(e->fd, "done", 4, MSG_NOSIGNAL), 4);
+    return false;
+}
+
+START_TEST(asked_soon_and_then_seldom)
+{
+    struct ms_front_protocol within = plain;
+    struct silent e = {.fd = -1};
+    struct scene s;
+    char got[4];
+
+    within.attach = silent_attach;
+    within.run = silent_run;
+    begin(&s, &within, &e);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&s.at, sizeof s.at), 0);
+    for (int i = 0; i < 20; i++) {
+        int64_t before = ms_now();
+        ck_assert_int_eq(send(fd, "work", 4, MSG_NOSIGNAL), 4);
+        usleep(3000);
+        atomic_store(&e.done, 1);
+        ck_assert_int_eq(recv(fd, got, 4, MSG_WAITALL), 4);
+        ck_assert_int_lt(ms_now() - before, 500 * MS_MS);
+    }
+    ck_assert_int_ge(atomic_load(&e.most), 1);
+    usleep(200000);
+    int asked = atomic_load(&e.asked);
+    usleep(500000);
+    ck_assert_int_le(atomic_load(&e.asked) - asked, 3);
+    ms_front_stop(s.front);
+    close(fd);
+    close(e.fd);
+    ms_server_done(&s.srv);
+}
+END_TEST
+
 Suite *suite_relay(void)
 {
     Suite *s = suite_create("relay");
@@ -272,6 +332,7 @@ Suite *suite_relay(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, sockets_open_in_a_child);
     tcase_add_test(t, server_on_the_fronts_thread);
+    tcase_add_test(t, asked_soon_and_then_seldom);
     suite_add_tcase(s, t);
     return s;
 }
