@@ -195,6 +195,17 @@ static size_t scratch(const struct ms_task *t, enum ms_isa isa)
 
 /* ---- the band ---- */
 
+/* Mostly one pixel at the edge. */
+static void clear(float *to, size_t n)
+{
+    if (n == 1)
+        *to = 0;
+    else if (n == 16)
+        memset(to, 0, 16 * sizeof *to);
+    else if (n)
+        memset(to, 0, n * sizeof *to);
+}
+
 /* One row of a plane: column j of phase f is input column j s + f - pb. */
 static void copy_row(const struct plan *p, const float *x, float *to)
 {
@@ -208,7 +219,7 @@ static void copy_row(const struct plan *p, const float *x, float *to)
                 end = in - at <= 0 ? 0 : (in - at - 1) / s + 1;
         end = end > pitch ? pitch : end;
         from = from > end ? end : from;
-        memset(to, 0, (size_t)from * px * sizeof *to);
+        clear(to, (size_t)from * px);
         const float *src = x + (from * s + at) * (int64_t)px;
         if (s == 1)
             memcpy(to + (size_t)from * px, src, (size_t)(end - from) * px * sizeof *to);
@@ -220,7 +231,7 @@ static void copy_row(const struct plan *p, const float *x, float *to)
         else
             for (int64_t j = from; j < end; j++, src += s * (int64_t)px)
                 memcpy(to + (size_t)j * px, src, px * sizeof *to);
-        memset(to + (size_t)end * px, 0, (size_t)(pitch - end) * px * sizeof *to);
+        clear(to + (size_t)end * px, (size_t)(pitch - end) * px);
     }
 }
 
@@ -279,29 +290,23 @@ static void finish(const struct call *c, const struct ms_direct_group *g, float 
     }
 }
 
-static size_t tiles_of(const struct call *c, const struct ms_direct_group *g, size_t pixels)
-{
-    size_t max = ms_conv_tile_max(c->isa, g->lanes);
-
-    return (pixels + max - 1) / max;
-}
-
 /* Some input blocks of a group, and their weights: tiles add them to what those before gave. */
 struct slice {
     struct ms_conv_reach reach;
     size_t block; /* the first, of the group's */
     const float *w;
-    size_t floats;
+    size_t steps; /* of lanes floats */
     bool last;
 };
 
-/* Row r of a band: `n` neighbouring output pixels, cut evenly into tiles. */
+/* Row r of a band: `n` neighbouring output pixels. */
 static void run_row(struct call *c, const struct ms_direct_group *g, const struct slice *s,
-                    const float *x, size_t r, size_t n, const float *res, float *y)
+                    const struct ms_conv_cut *cut, const float *x, size_t r, size_t n,
+                    const float *res, float *y)
 {
     const struct plan *p = &c->p;
-    size_t tiles = tiles_of(c, g, n), done = 0;
-    size_t each = n / tiles, more = n % tiles; /* the first ones do a pixel more */
+    const size_t tiles = cut->tiles, each = cut->each, more = cut->more;
+    size_t done = 0;
     const float *bias = p->s->bias + g->channel;
     ms_conv_tile_fn fn = ms_conv_tile(c->isa, g->lanes, more ? each + 1 : each, p->form);
 
@@ -342,8 +347,8 @@ static struct slice slice_at(const struct call *c, const struct ms_direct_group 
     s.reach.first = block ? 0 : g->reach.first;
     s.reach.last = s.last ? g->reach.last : vl;
     s.w = p->s->w + g->weight + (block ? block * each - g->reach.first * each / vl : 0);
-    s.floats = (s.reach.blocks - 1) * vl + s.reach.last - s.reach.first;
-    s.floats = (p->plain ? p->n_taps : s.floats * (size_t)p->c.taps) * g->lanes;
+    s.steps = ((s.reach.blocks - 1) * vl + s.reach.last - s.reach.first) * (size_t)p->c.taps;
+    s.steps = p->plain ? p->n_taps : s.steps;
     return s;
 }
 
@@ -352,18 +357,18 @@ static void open_panel(struct call *c, const struct slice *s, const float *next,
                        size_t tiles)
 {
     const size_t band = c->p.copies ? c->p.plane * c->p.planes : 0;
-    const bool room = (2 * s->floats + band) * sizeof(float) <= l2_bytes();
+    const bool room = (2 * s->steps * lanes + band) * sizeof(float) <= l2_bytes();
 
     c->panel = (struct ms_conv_panel){.w = s->w,
                                       .next = room ? next : NULL,
-                                      .floats = s->floats,
+                                      .steps = s->steps,
                                       .lanes = lanes,
                                       .fetched = c->panel.next == s->w};
     ms_conv_panel_share(&c->panel, tiles);
     c->m.resume = s->block > 0;
     if (c->p.form == MS_CONV_LISTED) {
         c->m.tap = c->tap + s->block * c->p.vl;
-        c->m.taps = s->floats / lanes;
+        c->m.taps = s->steps;
     }
     c->m.lo = s->last ? c->act.lo : -__builtin_inff();
     c->m.hi = s->last ? c->act.hi : __builtin_inff();
@@ -394,12 +399,13 @@ static void run_group(struct call *c, const struct ms_direct_group *g, size_t ro
         ow *= rows;
         rows = 1;
     }
+    const struct ms_conv_cut cut = ms_conv_cut_of(ow, ms_conv_tile_max(c->isa, g->lanes));
     for (size_t b = 0; b < g->reach.blocks;) {
         const struct slice s = slice_at(c, g, b, rows * ow);
-        open_panel(c, &s, s.last ? next : s.w + s.floats, g->lanes, rows * tiles_of(c, g, ow));
+        open_panel(c, &s, s.last ? next : s.w + s.steps * g->lanes, g->lanes, rows * cut.tiles);
         for (size_t r = 0; r < rows; r++)
-            run_row(c, g, &s, band + b * block + r * p->step * p->phases * p->pitch * p->px, r, ow,
-                    s.last && res ? res + r * ow * p->vl : NULL, y + r * ow * p->vl);
+            run_row(c, g, &s, &cut, band + b * block + r * p->step * p->phases * p->pitch * p->px,
+                    r, ow, s.last && res ? res + r * ow * p->vl : NULL, y + r * ow * p->vl);
         b += s.reach.blocks;
     }
 }

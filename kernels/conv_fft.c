@@ -246,8 +246,8 @@ static void multiply(const struct plan *p, size_t g, size_t n, const float *v, f
 {
     static const float zeros[2 * 16];
     static const size_t tap[1];
-    const size_t vl = p->f->vl, max = ms_conv_tile_max(p->f->isa, 2 * vl);
-    const size_t cuts = (n + max - 1) / max, floats = 2 * p->icb * vl * 2 * vl;
+    const size_t vl = p->f->vl, floats = 2 * p->icb * vl * 2 * vl;
+    const struct ms_conv_cut cut = ms_conv_cut_of(n, ms_conv_tile_max(p->f->isa, 2 * vl));
     const struct ms_conv_reach reach = {2 * p->icb, 0, vl};
     struct ms_conv_tiling tiling = {.tap = tap,
                                     .taps = 1,
@@ -258,11 +258,14 @@ static void multiply(const struct plan *p, size_t g, size_t n, const float *v, f
     const float *u = p->s->u + g * FREQS * floats;
 
     for (size_t k = 0; k < FREQS; k++, u += floats) {
-        struct ms_conv_panel panel = {
-            .w = u, .next = u + floats, .floats = floats, .lanes = 2 * vl, .fetched = k > 0};
-        ms_conv_panel_share(&panel, cuts);
-        for (size_t i = 0, at = 0; i < cuts; i++) {
-            const size_t mr = n / cuts + (i < n % cuts);
+        struct ms_conv_panel panel = {.w = u,
+                                      .next = u + floats,
+                                      .steps = 2 * p->icb * vl,
+                                      .lanes = 2 * vl,
+                                      .fetched = k > 0};
+        ms_conv_panel_share(&panel, cut.tiles);
+        for (size_t i = 0, at = 0; i < cut.tiles; i++) {
+            const size_t mr = cut.each + (i < cut.more);
             ms_conv_look_ahead(&tiling, &panel, i);
             ms_conv_tile(p->f->isa, 2 * vl, mr, false)(&tiling, &reach,
                                                        v + k * p->v_apart + at * vl, u, zeros, NULL,

@@ -48,34 +48,47 @@ struct ms_conv_reach {
  * ask for an even part of the next panel. */
 struct ms_conv_panel {
     const float *w, *next; /* next: NULL if what comes next is not known, or has no room in L2 */
-    size_t floats, lanes;
-    size_t step, part; /* floats of `next` that a step and a tile ask for */
-    bool fetched;      /* was `next` of the panel before */
+    size_t steps, lanes;   /* floats: their product */
+    size_t step, part;     /* floats of `next` that a step and a tile ask for */
+    bool fetched;          /* was `next` of the panel before */
 };
-/* w, next, floats, lanes and fetched are set; so many tiles will read it. */
+/* w, next, steps, lanes and fetched are set; so many tiles will read it. */
 static inline void ms_conv_panel_share(struct ms_conv_panel *p, size_t tiles)
 {
     const size_t shared = p->fetched ? tiles : tiles - 1;
 
-    p->step = shared > 1 ? (p->lanes + shared - 1) / shared : p->lanes;
-    p->part = p->step * (p->floats / p->lanes);
+    p->step = shared >= p->lanes ? 1 : shared > 1 ? (p->lanes + shared - 1) / shared : p->lanes;
+    p->part = p->step * p->steps;
 }
 /* Sets m->ahead for tile i of those that read the panel. */
 static inline void ms_conv_look_ahead(struct ms_conv_tiling *m, const struct ms_conv_panel *p,
                                       size_t i)
 {
-    const size_t from = (i - !p->fetched) * p->part;
+    const size_t from = (i - !p->fetched) * p->part, floats = p->steps * p->lanes;
 
     m->ahead_step = p->lanes;
     if (i == 0 && !p->fetched) {
-        const size_t part = p->floats / 4; /* small panels: not beyond their end */
+        const size_t part = floats / 4; /* small panels: not beyond their end */
         m->ahead = p->w + (part < MS_CONV_AHEAD ? part : MS_CONV_AHEAD);
-    } else if (p->next && from < p->floats) {
+    } else if (p->next && from < floats) {
         m->ahead = p->next + from;
         m->ahead_step = p->step;
     } else {
         m->ahead = p->w; /* it is there already */
     }
+}
+
+/* Neighbouring pixels cut evenly into tiles; the first `more` have one more than `each`. To be kept
+ * where the same number comes again: some processors take longer for a division of 64 bits than for
+ * a tile's step. */
+struct ms_conv_cut {
+    size_t tiles, each, more;
+};
+static inline struct ms_conv_cut ms_conv_cut_of(size_t pixels, size_t most)
+{
+    const size_t tiles = (pixels + most - 1) / most, each = tiles ? pixels / tiles : 0;
+
+    return (struct ms_conv_cut){tiles, each, pixels - tiles * each};
 }
 
 /* How a tile finds what it multiplies. */

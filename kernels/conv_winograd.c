@@ -339,16 +339,12 @@ static const float *edge_tile(const struct plan *p, const float *x, int64_t top,
     size_t from = columns_before(0, left, n), end = columns_before(w->in[2], left, n);
     float *to = tile;
 
+    memset(tile, 0, n * n * vl * sizeof *tile);
     for (size_t i = 0; i < n; i++, to += n * vl) {
         int64_t h = top + (int64_t)i;
-        if (h < 0 || h >= w->in[1] || from >= end) {
-            memset(to, 0, n * vl * sizeof *to);
-            continue;
-        }
-        memset(to, 0, from * vl * sizeof *to);
-        memcpy(to + from * vl, x + (h * w->in[2] + left + (int64_t)from) * (int64_t)vl,
-               (end - from) * vl * sizeof *to);
-        memset(to + end * vl, 0, (n - end) * vl * sizeof *to);
+        if (h >= 0 && h < w->in[1] && from < end)
+            memcpy(to + from * vl, x + (h * w->in[2] + left + (int64_t)from) * (int64_t)vl,
+                   (end - from) * vl * sizeof *to);
     }
     return tile;
 }
@@ -438,18 +434,17 @@ static const float *next_panel(const struct plan *p, const struct part *s, size_
     return panel_of(p, s->end < p->groups ? s->end : 0, 0);
 }
 
-/* n pixels of a frequency with a panel, cut evenly into tiles of pixels. */
+/* The pixels of a frequency with a panel. */
 static void multiply_panel(const struct plan *p, struct ms_conv_tiling *tiling,
-                           struct ms_conv_panel *panel, size_t n, const float *v, float *m)
+                           const struct ms_conv_panel *panel, const struct ms_conv_cut *cut,
+                           const float *v, float *m)
 {
     static const float zeros[MS_CONV_NV * 16];
-    const size_t vl = p->f->vl, max = ms_conv_tile_max(p->f->isa, panel->lanes);
-    const size_t cuts = (n + max - 1) / max;
+    const size_t vl = p->f->vl;
     const struct ms_conv_reach reach = {p->icb, 0, (size_t)p->c.ic - (p->icb - 1) * vl};
 
-    ms_conv_panel_share(panel, cuts);
-    for (size_t i = 0; i < cuts; i++) {
-        size_t mr = n / cuts + (i < n % cuts);
+    for (size_t i = 0; i < cut->tiles; i++) {
+        size_t mr = cut->each + (i < cut->more);
         ms_conv_look_ahead(tiling, panel, i);
         ms_conv_tile(p->f->isa, panel->lanes, mr, MS_CONV_BLOCKS)(tiling, &reach, v, panel->w,
                                                                   zeros, NULL, m);
@@ -471,17 +466,24 @@ static void multiply(const struct plan *p, const struct part *s, bool first, con
                                     .lo = -__builtin_inff(),
                                     .hi = __builtin_inff()};
     struct ms_conv_panel panel = {.next = first ? NULL : panel_of(p, s->first, 0)};
+    struct ms_conv_cut cut = {0};
 
     for (size_t k = 0; k < p->nn; k++)
         for (size_t g = s->first; g < s->end; g++) {
             const size_t lanes = lanes_of(p, g);
             const float *w = panel_of(p, g, k);
-            panel = (struct ms_conv_panel){.w = w,
-                                           .next = next_panel(p, s, g, k),
-                                           .floats = (size_t)p->c.ic * lanes,
-                                           .lanes = lanes,
-                                           .fetched = panel.next == w};
-            multiply_panel(p, &tiling, &panel, s->n, v + k * p->v_apart,
+            const bool fetched = panel.next == w, same = lanes == panel.lanes;
+            if (!same)
+                cut = ms_conv_cut_of(s->n, ms_conv_tile_max(p->f->isa, lanes));
+            const bool shared = same && fetched == panel.fetched;
+            panel.w = w;
+            panel.next = next_panel(p, s, g, k);
+            panel.steps = (size_t)p->c.ic;
+            panel.lanes = lanes;
+            panel.fetched = fetched;
+            if (!shared)
+                ms_conv_panel_share(&panel, cut.tiles);
+            multiply_panel(p, &tiling, &panel, &cut, v + k * p->v_apart,
                            m + k * p->m_apart + (g - s->first) * MS_CONV_NV * p->block * vl);
         }
 }
