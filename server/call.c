@@ -2,7 +2,6 @@
 /* call.c - what every call does on its way in and out, whatever carried it. */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/log.h"
@@ -29,19 +28,31 @@ static bool id_valid(const char *s)
     return true;
 }
 
-/* UUID version 7 (RFC 9562): milliseconds, then bits that a keyed hash of a counter gives. They
- * tell requests apart; nothing secret hangs on them. */
+static char *hex(char *to, uint64_t v, int digits)
+{
+    for (int i = digits - 1; i >= 0; i--, v >>= 4)
+        to[i] = "0123456789abcdef"[v & 15];
+    return to + digits;
+}
+
+/* UUID version 7 (RFC 9562): milliseconds, then bits that a hash of a counter gives, keyed by the
+ * process. They tell requests apart; nothing secret hangs on them. */
 static void make_id(char id[65])
 {
     static atomic_ullong counter;
     uint64_t ms = (uint64_t)(ms_wall() / MS_MS);
-    uint64_t n[2] = {atomic_fetch_add(&counter, 1), (uint64_t)getpid()};
+    uint64_t n[2] = {atomic_fetch_add(&counter, 1), 0};
     uint64_t a = ms_hash(n, sizeof n), b = (n[1] = a, ms_hash(n, sizeof n));
+    char *p = hex(id, ms >> 16, 8);
 
-    snprintf(id, 65, "%08llx-%04llx-7%03llx-%04llx-%012llx",
-             (unsigned long long)(ms >> 16 & 0xffffffff), (unsigned long long)(ms & 0xffff),
-             (unsigned long long)(a & 0xfff), (unsigned long long)(0x8000 | (a >> 12 & 0x3fff)),
-             (unsigned long long)(b & 0xffffffffffff));
+    *p++ = '-';
+    p = hex(p, ms, 4);
+    *p++ = '-';
+    p = hex(p, 0x7000 | (a & 0xfff), 4);
+    *p++ = '-';
+    p = hex(p, 0x8000 | (a >> 12 & 0x3fff), 4);
+    *p++ = '-';
+    *hex(p, b, 12) = '\0';
 }
 
 void ms_call_init(struct ms_call *c, struct ms_server *srv, const struct ms_call_ops *ops,

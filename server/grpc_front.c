@@ -22,13 +22,13 @@
 #include "server/front.h"
 #include "server/listen.h"
 
-enum { NUMBERS = 16384, LISTENERS = 4 };
+enum { NUMBERS = 16384, LISTENERS = 4, KNOWN = 64 };
 
 struct ms_grpc_front {
     struct ms_front *front;
     int listening[LISTENERS], n_listening;
     grpc_server_credentials *creds;
-    pthread_mutex_t lock; /* peer */
+    pthread_mutex_t lock; /* peer, known */
     int first, count;     /* numbers of descriptors */
     int next;             /* where to look for the next one */
     union {
@@ -36,6 +36,11 @@ struct ms_grpc_front {
         struct sockaddr_in v4;
         struct sockaddr_in6 v6;
     } peer[NUMBERS];
+    /* Of those who ask now: every call wants to know. */
+    struct {
+        int number; /* 0: none */
+        struct ms_peer peer;
+    } known[KNOWN];
 };
 
 /* ---- numbers ---- */
@@ -83,32 +88,40 @@ static bool attach(void *owner, int fd, const struct sockaddr *sa, socklen_t len
         len = sizeof f->peer[0];
     pthread_mutex_lock(&f->lock);
     memcpy(&f->peer[n - f->first], sa, len);
+    if (f->known[n % KNOWN].number == n)
+        f->known[n % KNOWN].number = 0;
     pthread_mutex_unlock(&f->lock);
     grpc_server_add_channel_from_fd(t->server, n, f->creds);
     return true;
 }
 
+/* With the lock held. */
+static void know(struct ms_grpc_front *f, int n, bool insecure)
+{
+    const struct sockaddr *sa = &f->peer[n - f->first].any;
+    char text[80] = "unix:";
+
+    if (sa->sa_family != AF_UNIX)
+        ms_sockaddr_text(sa, text);
+    f->known[n % KNOWN].number = n;
+    ms_peer_init(&f->known[n % KNOWN].peer, text, insecure);
+}
+
 void ms_grpc_peer(struct ms_grpc_instance *t, const char *name, struct ms_peer *out)
 {
     struct ms_grpc_front *f = t->front;
-    char text[80] = "";
     uint64_t n;
 
-    if (strncmp(name, "fd:", 3) != 0) {
-        ms_peer_init(out, name, t->srv->opts.insecure);
+    if (strncmp(name, "fd:", 3) != 0 || !ms_parse_u64(name + 3, strlen(name + 3), INT32_MAX, &n) ||
+        (int)n < f->first || (int)n >= f->first + f->count) {
+        ms_peer_init(out, "", t->srv->opts.insecure);
         return;
     }
-    if (f && ms_parse_u64(name + 3, strlen(name + 3), INT32_MAX, &n) && (int)n >= f->first &&
-        (int)n < f->first + f->count) {
-        pthread_mutex_lock(&f->lock);
-        const struct sockaddr *sa = &f->peer[(int)n - f->first].any;
-        if (sa->sa_family == AF_UNIX)
-            memcpy(text, "unix:", sizeof "unix:");
-        else
-            ms_sockaddr_text(sa, text);
-        pthread_mutex_unlock(&f->lock);
-    }
-    ms_peer_init(out, text, t->srv->opts.insecure);
+    pthread_mutex_lock(&f->lock);
+    if (f->known[n % KNOWN].number != (int)n)
+        know(f, (int)n, t->srv->opts.insecure);
+    *out = f->known[n % KNOWN].peer;
+    pthread_mutex_unlock(&f->lock);
 }
 
 /* ---- the guard ---- */
