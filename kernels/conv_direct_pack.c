@@ -134,17 +134,22 @@ static void list_channels(const struct packer *p, size_t lo, size_t hi, uint32_t
     }
 }
 
-/* [channel of the list][lane], zero where the channel is not of the lane's group. */
+/* [channel of the list][lane], zero where the channel is not of the lane's group. Divisions are
+ * made for a channel and for a lane, not for a weight: they take longer than all the rest. */
 static void pack_listed(const struct packer *p, const struct ms_direct_group *g,
                         const uint32_t *list, size_t n, float *to)
 {
+    int64_t group[MS_CONV_NV * 16]; /* of a lane; -1: none */
+
     for (size_t l = 0; l < g->lanes; l++) {
         const int64_t o = (int64_t)(g->channel + l);
-        for (size_t i = 0; i < n; i++) {
-            const int64_t c = ms_conv_dealt(list[i], p->ic, p->shuffle);
-            const bool own = o < p->oc && c / p->icg == o / p->ocg;
-            to[i * g->lanes + l] = own ? p->w[o * p->icg + c % p->icg] : 0.0f;
-        }
+        group[l] = o < p->oc ? o / p->ocg : -1;
+    }
+    for (size_t i = 0; i < n; i++, to += g->lanes) {
+        const int64_t c = ms_conv_dealt(list[i], p->ic, p->shuffle), of = c / p->icg;
+        const float *w = p->w + (int64_t)g->channel * p->icg + (c - of * p->icg);
+        for (size_t l = 0; l < g->lanes; l++)
+            to[l] = group[l] == of ? w[(int64_t)l * p->icg] : 0.0f;
     }
 }
 
