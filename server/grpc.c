@@ -6,13 +6,13 @@
  * front's thread, which asks without waiting after every round of its own: a request is relayed,
  * decoded, perhaps run, and its answer relayed by one thread. On a larger one each queue has a
  * thread that sleeps in it. One thread serves four processors. */
-#include <dlfcn.h>
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
 #include <grpc/support/log.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/abseil.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/grpc_call.h"
@@ -122,21 +122,6 @@ static void log_core(gpr_log_func_args *a)
 {
     if (a->severity == GPR_LOG_SEVERITY_ERROR)
         ms_log(MS_LOG_DEBUG, "grpc-core", NULL, "%s", a->message);
-}
-
-/* Debian builds Abseil with its search for deadlocks, which looks at every lock that the library
- * takes: a tenth of a call. */
-static void quiet_locks(void)
-{
-    enum { IGNORE = 0 }; /* absl::OnDeadlockCycle::kIgnore */
-    void *found = dlsym(RTLD_DEFAULT, "_ZN4absl7debian329SetMutexDeadlockDetectionModeENS0_"
-                                      "15OnDeadlockCycleE");
-    void (*set)(int);
-
-    if (!found)
-        return;
-    memcpy(&set, &found, sizeof set);
-    set(IGNORE);
 }
 
 static grpc_server *new_server(const struct ms_server_opts *o)
@@ -287,7 +272,7 @@ static ms_code listen_on(struct ms_server *srv, const char *const *addr, int n,
         return ms_fail_oom(err, "grpc", sizeof *t);
     gpr_set_log_function(log_core);
     grpc_init();
-    quiet_locks();
+    ms_abseil_quiet();
     t->srv = srv;
     ms_busy_poll_init(&t->poll, srv->opts.busy_poll);
     t->down.event = MS_GRPC_DOWN;

@@ -178,7 +178,8 @@ static size_t reply_head(struct ms_call *c, grpc_metadata md[MS_MAX_REPLY_HEADER
             n++;
     }
     for (size_t i = 0; i < n; i++) { /* the library may keep them beyond the call's end */
-        md[i].key = grpc_slice_copy(md[i].key);
+        if (i > 0)
+            md[i].key = grpc_slice_copy(md[i].key);
         md[i].value = grpc_slice_copy(md[i].value);
     }
     return n;

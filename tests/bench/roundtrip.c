@@ -21,6 +21,7 @@
 #include <unistd.h>
 #include <arpa/inet.h>
 
+#include "base/abseil.h"
 #include "base/clock.h"
 #include "proto/oip.pb-c.h"
 
@@ -192,9 +193,12 @@ static void grpc_once(grpc_channel *ch, grpc_completion_queue *cq, grpc_slice pa
 static void grpc(const struct job *j, int64_t *t)
 {
     grpc_init();
+    ms_abseil_quiet(); /* clients from elsewhere have none of it */
     grpc_channel_credentials *creds = grpc_insecure_credentials_create();
-    grpc_arg retries = {.type = GRPC_ARG_INTEGER, .key = (char *)GRPC_ARG_ENABLE_RETRIES};
-    const grpc_channel_args args = {1, &retries}; /* none, as libmindserve has it */
+    grpc_arg minimal = {.type = GRPC_ARG_INTEGER,
+                        .key = (char *)GRPC_ARG_MINIMAL_STACK,
+                        .value.integer = 1}; /* no retries, no compression */
+    const grpc_channel_args args = {1, &minimal};
     grpc_channel *ch = grpc_channel_create(j->grpc, creds, &args);
     grpc_completion_queue *cq = grpc_completion_queue_create_for_next(NULL);
     grpc_slice payload = message(j);
