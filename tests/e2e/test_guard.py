@@ -571,10 +571,21 @@ class Http1(Case):
         self.assertEqual(got, [200])
 
 
+class Threads(Ordinary):
+    """With threads of the libraries' own behind the fronts, as on larger machines."""
+    options = settings(listen__grpc_threads=2, listen__http_threads=2)
+
+
 class Drain(unittest.TestCase):
     def test_grpc_load_over_drain(self):
+        self.over_drain()
+
+    def test_with_threads(self):
+        self.over_drain(*Threads.options)
+
+    def over_drain(self, *options):
         """No call that was begun is lost when the daemon is told to stop; later ones are told that it is not there."""
-        d = harness.Daemon("--set", "listen.drain_delay=300ms").start()
+        d = harness.Daemon("--set", "listen.drain_delay=300ms", *options).start()
         d.deploy("m", harness.identity())
         r = pb.ModelInferRequest(model_name="m")
         r.inputs.add(name="IN", datatype="FP32", shape=[1, 2])
