@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* roundtrip.c - latency of one request at a time, client included: REST binary and gRPC.
+/* roundtrip.c - latency of one request at a time, client included: REST binary and gRPC, the
+ * latter by a client of its own as the former, and by the gRPC library's. They take turns, so that
+ * all see the same minutes of a host.
  *
- *     roundtrip HTTP_ADDR GRPC_ADDR MODEL INPUT DATATYPE DIMS BYTES N
+ *     roundtrip HTTP_ADDR GRPC_ADDR MODEL INPUT DATATYPE DIMS BYTES N [WAY]
  *     roundtrip 127.0.0.1:8000 127.0.0.1:8001 m IN FP32 1,256 1024 20000
  *
  * Sends zeros. One JSON line: {"echo":{"p50_us":..,"p90_us":..,"p99_us":..},"http":{...},
- * "grpc":{...},"n":N}. echo is a process that sends as many bytes back over TCP and does nothing
- * else: what the host takes to wake a sleeping thread at either end, which differs by the hour on
- * virtual machines and is a part of the other two. */
+ * "grpc":{...},"grpc_library":{...},"n":N}. echo is a process that sends as many bytes back over
+ * TCP and does nothing else: what the host takes to wake a sleeping thread at either end, which
+ * differs by the hour on virtual machines and is a part of the other two. */
 #include <grpc/byte_buffer.h>
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
@@ -23,6 +25,7 @@
 
 #include "base/abseil.h"
 #include "base/clock.h"
+#include "h2call.h"
 #include "proto/oip.pb-c.h"
 
 struct job {
@@ -95,34 +98,56 @@ static void http_once(int fd, const char *request, size_t len, char *buf, size_t
     }
 }
 
-static void http(const struct job *j, int64_t *t)
+struct http {
+    int fd;
+    char *request, *buf;
+    size_t len, size;
+};
+
+static void *http_open(const struct job *j)
 {
-    size_t size = j->bytes * 2 + 65536;
-    char *request = calloc(1, size), *buf = malloc(size), json[1024];
+    struct http *h = malloc(sizeof *h);
+    const size_t size = j->bytes * 2 + 65536;
+    char json[1024];
+
+    if (!h)
+        die("out of memory");
+    *h = (struct http){dial(j->http), calloc(1, size), malloc(size), 0, size};
+    if (!h->request || !h->buf)
+        die("out of memory");
     int json_len =
         snprintf(json, sizeof json,
                  "{\"inputs\":[{\"name\":\"%s\",\"shape\":[%s],\"datatype\":\"%s\",\"parameters\":"
                  "{\"binary_data_size\":%zu}}],\"parameters\":{\"binary_data_output\":true}}",
                  j->input, j->dims, j->datatype, j->bytes);
-    int head = snprintf(request, size,
+    int head = snprintf(h->request, size,
                         "POST /v2/models/%s/infer HTTP/1.1\r\nHost: x\r\n"
                         "Inference-Header-Content-Length: %d\r\nContent-Length: %zu\r\n\r\n%s",
                         j->model, json_len, (size_t)json_len + j->bytes, json);
-    size_t len = (size_t)head + j->bytes;
-    int fd = dial(j->http);
+    h->len = (size_t)head + j->bytes;
+    return h;
+}
 
-    for (int i = -j->n / 10; i < j->n; i++) {
-        int64_t began = ms_now();
-        http_once(fd, request, len, buf, size);
-        if (i >= 0)
-            t[i] = ms_now() - began;
-    }
-    close(fd);
-    free(request);
-    free(buf);
+static void http_call(void *arg)
+{
+    const struct http *h = arg;
+
+    http_once(h->fd, h->request, h->len, h->buf, h->size);
+}
+
+static void http_close(void *arg)
+{
+    struct http *h = arg;
+
+    close(h->fd);
+    free(h->request);
+    free(h->buf);
+    free(h);
 }
 
 /* ---- gRPC ---- */
+
+static const char infer_path[] = "/inference.GRPCInferenceService/ModelInfer";
 
 static grpc_slice message(const struct job *j)
 {
@@ -152,9 +177,70 @@ static grpc_slice message(const struct job *j)
     return s;
 }
 
-static void grpc_once(grpc_channel *ch, grpc_completion_queue *cq, grpc_slice payload)
+struct grpc {
+    struct h2 h2;
+    grpc_slice payload;
+};
+
+static void *grpc_open(const struct job *j)
 {
-    grpc_slice method = grpc_slice_from_static_string("/inference.GRPCInferenceService/ModelInfer");
+    struct grpc *g = malloc(sizeof *g);
+
+    if (!g)
+        die("out of memory");
+    h2_open(&g->h2, dial(j->grpc));
+    g->payload = message(j);
+    return g;
+}
+
+static void grpc_call_once(void *arg)
+{
+    struct grpc *g = arg;
+
+    if (!h2_call(&g->h2, infer_path, GRPC_SLICE_START_PTR(g->payload),
+                 GRPC_SLICE_LENGTH(g->payload)))
+        die("the gRPC call failed");
+}
+
+static void grpc_close(void *arg)
+{
+    struct grpc *g = arg;
+
+    close(g->h2.fd);
+    grpc_slice_unref(g->payload);
+    free(g);
+}
+
+/* ---- gRPC, by the library ---- */
+
+struct library {
+    grpc_channel *channel;
+    grpc_completion_queue *cq;
+    grpc_slice payload;
+};
+
+static void *library_open(const struct job *j)
+{
+    struct library *l = malloc(sizeof *l);
+
+    if (!l)
+        die("out of memory");
+    grpc_init();
+    ms_abseil_quiet(); /* clients from elsewhere have none of it */
+    grpc_channel_credentials *creds = grpc_insecure_credentials_create();
+    grpc_arg minimal = {.type = GRPC_ARG_INTEGER,
+                        .key = (char *)GRPC_ARG_MINIMAL_STACK,
+                        .value.integer = 1}; /* no retries, no compression */
+    const grpc_channel_args args = {1, &minimal};
+    *l = (struct library){grpc_channel_create(j->grpc, creds, &args),
+                          grpc_completion_queue_create_for_next(NULL), message(j)};
+    grpc_channel_credentials_release(creds);
+    return l;
+}
+
+static void library_once(grpc_channel *ch, grpc_completion_queue *cq, grpc_slice payload)
+{
+    grpc_slice method = grpc_slice_from_static_string(infer_path);
     grpc_call *call = grpc_channel_create_call(ch, NULL, GRPC_PROPAGATE_DEFAULTS, cq, method, NULL,
                                                gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
     grpc_byte_buffer *out = grpc_raw_byte_buffer_create(&payload, 1), *in = NULL;
@@ -190,32 +276,24 @@ static void grpc_once(grpc_channel *ch, grpc_completion_queue *cq, grpc_slice pa
     grpc_call_unref(call);
 }
 
-static void grpc(const struct job *j, int64_t *t)
+static void library_call(void *arg)
 {
-    grpc_init();
-    ms_abseil_quiet(); /* clients from elsewhere have none of it */
-    grpc_channel_credentials *creds = grpc_insecure_credentials_create();
-    grpc_arg minimal = {.type = GRPC_ARG_INTEGER,
-                        .key = (char *)GRPC_ARG_MINIMAL_STACK,
-                        .value.integer = 1}; /* no retries, no compression */
-    const grpc_channel_args args = {1, &minimal};
-    grpc_channel *ch = grpc_channel_create(j->grpc, creds, &args);
-    grpc_completion_queue *cq = grpc_completion_queue_create_for_next(NULL);
-    grpc_slice payload = message(j);
+    const struct library *l = arg;
 
-    for (int i = -j->n / 10; i < j->n; i++) {
-        int64_t began = ms_now();
-        grpc_once(ch, cq, payload);
-        if (i >= 0)
-            t[i] = ms_now() - began;
-    }
-    grpc_slice_unref(payload);
-    grpc_channel_credentials_release(creds);
-    grpc_channel_destroy(ch);
-    grpc_completion_queue_shutdown(cq);
-    grpc_completion_queue_next(cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
-    grpc_completion_queue_destroy(cq);
+    library_once(l->channel, l->cq, l->payload);
+}
+
+static void library_close(void *arg)
+{
+    struct library *l = arg;
+
+    grpc_slice_unref(l->payload);
+    grpc_channel_destroy(l->channel);
+    grpc_completion_queue_shutdown(l->cq);
+    grpc_completion_queue_next(l->cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+    grpc_completion_queue_destroy(l->cq);
     grpc_shutdown();
+    free(l);
 }
 
 /* ---- echo ---- */
@@ -232,57 +310,120 @@ static void reflect(int listening, size_t bytes)
     _exit(0);
 }
 
-static void echo(const struct job *j, int64_t *t)
+struct echo {
+    int fd;
+    size_t bytes;
+    char *buffer;
+};
+
+static void *echo_open(const struct job *j)
 {
     struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof sa;
-    char address[32], *buffer = calloc(1, j->bytes);
+    char address[32];
+    struct echo *e = malloc(sizeof *e);
     int listening = socket(AF_INET, SOCK_STREAM, 0);
 
-    if (!buffer || bind(listening, (struct sockaddr *)&sa, len) != 0 || listen(listening, 1) != 0 ||
+    if (!e || bind(listening, (struct sockaddr *)&sa, len) != 0 || listen(listening, 1) != 0 ||
         getsockname(listening, (struct sockaddr *)&sa, &len) != 0)
         die("echo");
     if (fork() == 0)
         reflect(listening, j->bytes);
     snprintf(address, sizeof address, "127.0.0.1:%u", ntohs(sa.sin_port));
-    const int fd = dial(address);
-    for (int i = 0; i < j->n; i++) {
-        const int64_t start = ms_now();
-        if (send(fd, buffer, j->bytes, MSG_NOSIGNAL) != (ssize_t)j->bytes ||
-            recv(fd, buffer, j->bytes, MSG_WAITALL) != (ssize_t)j->bytes)
-            die("echo ended");
-        t[i] = ms_now() - start;
-    }
-    close(fd);
+    *e = (struct echo){dial(address), j->bytes, calloc(1, j->bytes)};
     close(listening);
-    free(buffer);
+    if (!e->buffer)
+        die("out of memory");
+    return e;
+}
+
+static void echo_call(void *arg)
+{
+    const struct echo *e = arg;
+
+    if (send(e->fd, e->buffer, e->bytes, MSG_NOSIGNAL) != (ssize_t)e->bytes ||
+        recv(e->fd, e->buffer, e->bytes, MSG_WAITALL) != (ssize_t)e->bytes)
+        die("echo ended");
+}
+
+static void echo_close(void *arg)
+{
+    struct echo *e = arg;
+
+    close(e->fd);
+    free(e->buffer);
+    free(e);
+}
+
+/* ---- turns ---- */
+
+static const struct way {
+    const char *name;
+    void *(*open)(const struct job *j);
+    void (*call)(void *arg);
+    void (*close)(void *arg);
+} ways[] = {
+    {"echo", echo_open, echo_call, echo_close},
+    {"http", http_open, http_call, http_close},
+    {"grpc", grpc_open, grpc_call_once, grpc_close},
+    {"grpc_library", library_open, library_call, library_close},
+};
+
+enum { WAYS = sizeof ways / sizeof *ways, TURN = 500, WARM = 50 };
+
+/* n calls, after some that are not counted: what ran before left the caches to its own data. */
+static void turn(const struct way *w, void *arg, int64_t *t, int n)
+{
+    for (int i = -WARM; i < n; i++) {
+        const int64_t began = ms_now();
+        w->call(arg);
+        if (i >= 0)
+            t[i] = ms_now() - began;
+    }
+}
+
+/* only: the name of one way, NULL for all. */
+static void take_turns(const struct job *j, const char *only)
+{
+    int64_t *t = calloc((size_t)j->n * WAYS, sizeof *t);
+    void *state[WAYS] = {NULL};
+
+    if (!t)
+        die("N is too large");
+    for (size_t w = 0; w < WAYS; w++) /* echo's process is forked before there are threads */
+        if (!only || strcmp(only, ways[w].name) == 0)
+            state[w] = ways[w].open(j);
+    for (int done = 0, now; done < j->n; done += now) {
+        now = j->n - done < TURN ? j->n - done : TURN;
+        for (size_t w = 0; w < WAYS; w++)
+            if (state[w])
+                turn(&ways[w], state[w], t + w * (size_t)j->n + done, now);
+    }
+    printf("{");
+    for (size_t w = 0; w < WAYS; w++) {
+        if (!state[w])
+            continue;
+        report(ways[w].name, t + w * (size_t)j->n, j->n);
+        printf(",");
+        ways[w].close(state[w]);
+    }
+    printf("\"n\":%d}\n", j->n);
+    free(t);
 }
 
 int main(int argc, char **argv)
 {
-    struct job j;
-
-    if (argc != 9) {
-        fputs("usage: roundtrip HTTP GRPC MODEL INPUT DATATYPE DIMS BYTES N\n", stderr);
+    if (argc != 9 && argc != 10) {
+        fputs("usage: roundtrip HTTP GRPC MODEL INPUT DATATYPE DIMS BYTES N "
+              "[echo|http|grpc|grpc_library]\n",
+              stderr);
         return 2;
     }
-    j = (struct job){
+    const struct job j = {
         argv[1],      argv[2], argv[3], argv[4], argv[5], argv[6], strtoul(argv[7], NULL, 10),
         atoi(argv[8])};
-    int64_t *t = j.n > 0 ? calloc((size_t)j.n, sizeof *t) : NULL;
-    if (!t)
+    if (j.n <= 0)
         die("N must be positive");
-    printf("{");
-    fflush(stdout);
-    echo(&j, t);
-    report("echo", t, j.n);
-    printf(",");
-    http(&j, t);
-    report("http", t, j.n);
-    printf(",");
-    grpc(&j, t);
-    report("grpc", t, j.n);
-    printf(",\"n\":%d}\n", j.n);
-    free(t);
+    take_turns(&j, argv[9]);
     return 0;
 }
