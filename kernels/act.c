@@ -100,22 +100,21 @@ static const struct ms_act_fn acts[] = {
 
 const struct ms_act_fn *ms_act_find(const char *name)
 {
-    for (size_t i = 0; i < sizeof acts / sizeof *acts; i++)
-        if (strcmp(acts[i].name, name) == 0)
+    for (size_t i = 0; *name && i < sizeof acts / sizeof *acts; i++)
+        if (acts[i].name[0] == name[0] && strcmp(acts[i].name, name) == 0)
             return &acts[i];
     return NULL;
 }
 
-struct ms_act ms_act_make(const char *name, double a, double b, enum ms_isa isa)
+static struct ms_act make(const struct ms_act_fn *fn, double a, double b, enum ms_isa isa)
 {
-    struct ms_act act = {.a = (float)a, .b = (float)b, .lo = -HUGE_VALF, .hi = HUGE_VALF};
+    struct ms_act act = {.fn = fn, .a = (float)a, .b = (float)b, .lo = -HUGE_VALF, .hi = HUGE_VALF};
 
-    act.fn = ms_act_find(name);
-    if (!act.fn)
+    if (!fn)
         return act;
-    act.row = act.fn->row[isa];
-    if (act.fn->clamp) {
-        bool relu = strcmp(name, "Relu") == 0;
+    act.row = fn->row[isa];
+    if (fn->clamp) {
+        bool relu = strcmp(fn->name, "Relu") == 0;
         act.lo = relu ? 0.0f : (float)a;
         act.hi = relu ? HUGE_VALF : (float)b;
     } else {
@@ -124,17 +123,22 @@ struct ms_act ms_act_make(const char *name, double a, double b, enum ms_isa isa)
     return act;
 }
 
+struct ms_act ms_act_make(const char *name, double a, double b, enum ms_isa isa)
+{
+    return make(ms_act_find(name), a, b, isa);
+}
+
+/* Kernels ask in every run: a name is looked for once. */
 struct ms_act ms_act_of_node(const struct ms_node *n, enum ms_isa isa)
 {
-    const char *name = ms_attr_str(n, "activation");
-    const struct ms_act_fn *fn = ms_act_find(name);
+    const struct ms_act_fn *fn = ms_act_find(ms_attr_str(n, "activation"));
     double a = ms_attr_float(n, "act_a"), b = ms_attr_float(n, "act_b");
 
     if (fn && !ms_attr_get(n, "act_a"))
         a = fn->a;
     if (fn && !ms_attr_get(n, "act_b"))
         b = fn->b;
-    return ms_act_make(name, a, b, isa);
+    return make(fn, a, b, isa);
 }
 
 void ms_act_apply(const struct ms_act *act, float *y, size_t n)

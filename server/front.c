@@ -501,6 +501,28 @@ static void ask_unasked(struct ms_front *f)
     f->fed = true;
 }
 
+static _Thread_local long lone = -1;
+
+long ms_front_lone(void)
+{
+    return lone;
+}
+
+/* A peer that waits for each answer shows up alone, also where the thread had no time to wait for
+ * it; what came beside others, or before an answer has left, is a crowd. */
+static void count_lone(const struct ms_front *f)
+{
+    int asked = 0, answered = 0;
+
+    for (int i = 0; i < f->n_event; i++)
+        if (f->event[i].data.u64 > BEHIND) {
+            const bool client = (f->event[i].data.u64 & 1) == MS_CLIENT;
+            asked += client && (f->event[i].events & EPOLLIN);
+            answered += !client;
+        }
+    lone += asked == 1 && answered == 0;
+}
+
 static bool look_once(void *arg)
 {
     struct ms_front *f = arg;
@@ -520,9 +542,11 @@ static void *serve(void *arg)
     int64_t every = look_every(f);
     enum order order = SERVE;
 
+    lone = 0;
     while (order != STOP || (f->all && ms_now() < f->until)) {
         wait_events(f, wait_for(f, order, every));
         ask_unasked(f);
+        count_lone(f);
         int64_t now = ms_now();
         for (int i = 0; i < f->n_event; i++) {
             const struct epoll_event *e = &f->event[i];

@@ -66,6 +66,10 @@ void ms_front_quiesce(struct ms_front *f);
  * for a second, closes everything, joins the thread. Takes NULL. */
 void ms_front_stop(struct ms_front *f);
 
+/* How often the calling thread was brought one peer's bytes and nothing else: no other request came
+ * while it was busy. -1: it is no front's. */
+long ms_front_lone(void);
+
 /* "127.0.0.1:4711" or "[::1]:4711"; "" for other families. */
 void ms_sockaddr_text(const struct sockaddr *sa, char out[80]);
 

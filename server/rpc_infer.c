@@ -8,6 +8,7 @@
 
 #include "proto/json.h"
 #include "server/busy_poll.h"
+#include "server/front.h"
 #include "server/pace.h"
 #include "server/rpc_infer.h"
 
@@ -24,23 +25,24 @@ static bool charge(void *arg, size_t bytes)
     return ms_call_charge(arg, bytes);
 }
 
-/* Has the calling thread waited since it was asked last? */
-static bool has_waited(void)
+/* Since the calling thread was asked last, had it one peer alone? One that is no front's cannot
+ * tell, but whether it has waited. */
+static bool is_lone(void)
 {
     static _Thread_local long seen;
-    long n = ms_sleeps() + ms_busy_poll_waits();
-    bool waited = n != seen;
+    long n = ms_front_lone() >= 0 ? ms_front_lone() : ms_sleeps() + ms_busy_poll_waits();
+    bool is = n != seen;
 
     seen = n;
-    return waited;
+    return is;
 }
 
-/* How long a run may keep this thread. If it has just waited, nothing has piled up behind the
- * request; else only what takes less than handing it over. A gRPC worker also sends its answer,
- * which takes longer than that. */
+/* How long a run may keep this thread. If nothing has piled up behind the request, for long; else
+ * only what takes less than handing it over. A gRPC worker also sends its answer, which takes
+ * longer than that. */
 static int64_t here(const struct ms_call *c)
 {
-    if (has_waited())
+    if (is_lone())
         return ALONE;
     return c->wire == MS_WIRE_JSON ? IN_A_CROWD : 0;
 }

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hostile HTTP/2 and HTTP/1 by hand at a real daemon: the guard before the protocol libraries closes, others are served."""
 import json
+import os
+import pathlib
 import queue
+import re
 import select
 import socket
 import struct
+import subprocess
 import threading
 import time
 import unittest
@@ -574,6 +578,29 @@ class Http1(Case):
 class Threads(Ordinary):
     """With threads of the libraries' own behind the fronts, as on larger machines."""
     options = settings(listen__grpc_threads=2, listen__http_threads=2)
+
+
+class Alone(unittest.TestCase):
+    options = settings(listen__grpc_threads=1, listen__http_threads=1)
+
+    def switches(self, d):
+        """How often the daemon's workers were woken."""
+        n = 0
+        for task in pathlib.Path(f"/proc/{d.pid}/task").iterdir():
+            if (task / "comm").read_text().startswith("ms-worker"):
+                n += int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", (task / "status").read_text(), re.M)[1])
+        return n
+
+    def test_wakes_nobody(self):
+        """A peer that asks again as soon as it is answered finds the front still busy with its last call, and yet
+        is alone: its short runs are not handed to workers."""
+        with harness.Daemon(*self.options) as d:
+            d.deploy("m", harness.identity())
+            for way in ("grpc", "grpc_library", "http"):
+                before = self.switches(d)
+                subprocess.run([os.path.join(harness.BUILD, "roundtrip"), d.http, d.grpc, "m", "IN", "FP32", "1,2", "8",
+                                "2000", way], check=True, stdout=subprocess.DEVNULL, timeout=120)
+                self.assertLess(self.switches(d) - before, 200, way)
 
 
 class Drain(unittest.TestCase):
