@@ -2,7 +2,7 @@
 /* conv_direct.c - convolution on channel-blocked tensors: sums stay in registers over all input
  * channels and taps (conv_tile.h), nothing is gathered into a matrix.
  *
- * Work is cut into (item, band of output rows, group of one or two output blocks). A band's input
+ * Work is cut into (item, band of output rows, group of some output blocks). A band's input
  * is copied to scratch with a border of zeros, columns split by stride phase, so that the pixels of
  * a tile are neighbours whatever stride and padding; without padding and stride it is read where it
  * lies. A band is sized so that it stays in L2 while all groups of output channels meet it.
@@ -363,6 +363,7 @@ static void open_panel(struct call *c, const struct slice *s, const float *next,
                                       .next = room ? next : NULL,
                                       .steps = s->steps,
                                       .lanes = lanes,
+                                      .flat = c->p.form != MS_CONV_BLOCKS,
                                       .fetched = c->panel.next == s->w};
     ms_conv_panel_share(&c->panel, tiles);
     c->m.resume = s->block > 0;

@@ -94,6 +94,7 @@ struct packer {
     int64_t ic, shuffle;
     bool listed;
     size_t taps, vl;
+    size_t most;         /* blocks of output channels taken together */
     size_t unit, padded; /* lanes that groups are multiples of; all lanes */
 };
 
@@ -173,20 +174,24 @@ static size_t span_of(const struct packer *p, size_t o, size_t lanes, size_t *lo
     return *hi - *lo;
 }
 
-/* How many lanes to take together from channel o on: two blocks, one, or a unit, the most that
- * costs no more products than its units by themselves. */
+/* Do so many lanes from channel o on cost no more products than their units by themselves? */
+static bool together(const struct packer *p, size_t o, size_t lanes)
+{
+    size_t single = 0, lo, hi;
+
+    for (size_t u = o; u < o + lanes && u < (size_t)p->oc; u += p->unit)
+        single += p->unit * span_of(p, u, p->unit, &lo, &hi);
+    return o + lanes <= p->padded && lanes * span_of(p, o, lanes, &lo, &hi) <= single;
+}
+
+/* How many lanes to take together from channel o on: some blocks, one, or a unit. */
 static size_t lanes_at(const struct packer *p, size_t o)
 {
-    size_t lo, hi;
-
-    for (size_t lanes = MS_CONV_NV * p->vl; lanes > p->unit; lanes /= 2) {
-        size_t single = 0;
-        for (size_t u = o; u < o + lanes && u < (size_t)p->oc; u += p->unit)
-            single += p->unit * span_of(p, u, p->unit, &lo, &hi);
-        if (o % p->vl == 0 && o + lanes <= p->padded &&
-            lanes * span_of(p, o, lanes, &lo, &hi) <= single)
-            return lanes;
-    }
+    if (o % p->vl)
+        return p->unit;
+    for (size_t n = ms_conv_tile_take(p->most, (p->padded - o) / p->vl); n > 0; n--)
+        if (n * p->vl <= p->unit || together(p, o, n * p->vl))
+            return n * p->vl;
     return p->unit;
 }
 
@@ -250,6 +255,19 @@ static size_t unit_of(const struct ms_node *n, enum ms_isa isa)
     return act.more || ms_act_ref(&act, 0) != 0 ? ms_direct_width(isa) : ms_conv_tile_unit(isa);
 }
 
+/* Pixels of a row that is cut into tiles: windows of one element see all rows as one. */
+static size_t row_of(const struct ms_prep *p)
+{
+    const struct ms_shape *y = &p->out[0].shape, *w = &p->in[1].shape;
+    const bool one = ms_shape_span(w, 2, w->rank) == 1;
+    size_t row = 1;
+
+    for (int i = one ? 2 : y->rank - 1; i < y->rank; i++)
+        if (y->dim[i] <= 0 || !ms_mul(row, (size_t)y->dim[i], &row))
+            return 0;
+    return row;
+}
+
 static struct packer packer_of(const struct ms_prep *p, enum ms_isa isa)
 {
     const struct ms_tensor *w = p->in[1].value;
@@ -261,7 +279,8 @@ static struct packer packer_of(const struct ms_prep *p, enum ms_isa isa)
                         .ic = w->shape.dim[1] * groups,
                         .shuffle = ms_conv_shuffle(p->node),
                         .taps = ms_shape_span(&w->shape, 2, w->shape.rank),
-                        .vl = ms_direct_width(isa)};
+                        .vl = ms_direct_width(isa),
+                        .most = ms_conv_tile_blocks(isa, row_of(p))};
 
     pk.listed = pk.taps == 1 && (groups > 1 || pk.shuffle > 1);
     pk.unit = unit_of(p->node, isa);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* conv_tile.h - micro-kernels of blocked convolution: a few pixels of one or two blocks of output
+/* conv_tile.h - micro-kernels of blocked convolution: a few pixels of one to three blocks of output
  * channels, all sums in registers from the first product to the one store.
  *
  *     y[j][p] = clamp(bias[j] + sum over blocks b, taps t, channels c of x[b][p at t][c]
@@ -17,11 +17,12 @@
 #include "base/cpu.h"
 
 enum {
-    MS_CONV_NV = 2, /* most blocks of output channels of a tile */
+    MS_CONV_NV = 3, /* most blocks of output channels of a tile */
     MS_CONV_MR = 14,
     /* Weights are a stream that often comes from memory: asked for so many floats ahead, across the
      * pages where hardware prefetchers stop. Beyond the end it is harmless. */
     MS_CONV_AHEAD = 4096,
+    MS_CONV_LINES = 4, /* of a cache, asked for at once: a core waits for about ten */
 };
 
 /* What the tiles of one call share. */
@@ -31,10 +32,11 @@ struct ms_conv_tiling {
     size_t x_block, y_block; /* floats from one block of channels to the next */
     float lo, hi;            /* clamp; -inf, inf: none */
     bool resume;             /* sums go on from y (what a call stored without clamp), not bias */
-    /* Weights to bring nearer meanwhile: as many vectors as a step uses at `ahead`, which moves on
-     * by so many floats a step. See ms_conv_look_ahead. */
+    /* Weights to bring nearer meanwhile, from `ahead` on: so many lines before each tap of a block,
+     * or as many vectors as a step uses each step, which moves on by so many floats (0: no step
+     * does). See ms_conv_look_ahead. */
     const float *ahead;
-    size_t ahead_step;
+    size_t ahead_lines, ahead_step;
 };
 
 /* The input channels that a tile sums over: whole blocks, but for the ends. */
@@ -49,16 +51,22 @@ struct ms_conv_reach {
 struct ms_conv_panel {
     const float *w, *next; /* next: NULL if what comes next is not known, or has no room in L2 */
     size_t steps, lanes;   /* floats: their product */
-    size_t step, part;     /* floats of `next` that a step and a tile ask for */
+    bool flat;             /* the tiles have no blocks, before whose taps they could ask */
+    size_t lines, step;    /* of `next`, that a tap of a block or a step asks for */
+    size_t part;           /* floats of it that a tile asks for */
     bool fetched;          /* was `next` of the panel before */
 };
-/* w, next, steps, lanes and fetched are set; so many tiles will read it. */
+/* w, next, steps, lanes, flat and fetched are set; so many tiles will read it. A tap of a block is
+ * 16 steps or fewer; to ask for a few lines before it takes fewer operations than to ask each
+ * step. */
 static inline void ms_conv_panel_share(struct ms_conv_panel *p, size_t tiles)
 {
     const size_t shared = p->fetched ? tiles : tiles - 1;
+    const size_t each = shared ? (p->lanes + shared - 1) / shared : p->lanes;
 
-    p->step = shared >= p->lanes ? 1 : shared > 1 ? (p->lanes + shared - 1) / shared : p->lanes;
-    p->part = p->step * p->steps;
+    p->lines = !p->flat && each <= MS_CONV_LINES ? each : 0;
+    p->step = p->lines ? 0 : each;
+    p->part = p->lines ? p->lines * 16 * ((p->steps + 15) / 16) : each * p->steps;
 }
 /* Sets m->ahead for tile i of those that read the panel. */
 static inline void ms_conv_look_ahead(struct ms_conv_tiling *m, const struct ms_conv_panel *p,
@@ -66,15 +74,17 @@ static inline void ms_conv_look_ahead(struct ms_conv_tiling *m, const struct ms_
 {
     const size_t from = (i - !p->fetched) * p->part, floats = p->steps * p->lanes;
 
-    m->ahead_step = p->lanes;
+    m->ahead_lines = m->ahead_step = 0;
     if (i == 0 && !p->fetched) {
         const size_t part = floats / 4; /* small panels: not beyond their end */
         m->ahead = p->w + (part < MS_CONV_AHEAD ? part : MS_CONV_AHEAD);
+        m->ahead_step = p->lanes;
     } else if (p->next && from < floats) {
         m->ahead = p->next + from;
+        m->ahead_lines = p->lines;
         m->ahead_step = p->step;
     } else {
-        m->ahead = p->w; /* it is there already */
+        m->ahead = p->w; /* it is there already: those that ask each step get the same again */
     }
 }
 
@@ -107,8 +117,13 @@ typedef void (*ms_conv_tile_fn)(const struct ms_conv_tiling *m, const struct ms_
 /* Output channels that tiles come in multiples of: a block, or half of one where that is as fast
  * for its size (struct ms_cpu.split512). */
 size_t ms_conv_tile_unit(enum ms_isa isa);
-/* Most pixels of a tile of so many output channels: one unit, or one or two blocks. A half block
- * may begin in the middle of one. */
+/* How many blocks of output channels to take together where rows of so many pixels are cut evenly
+ * into tiles; 0: not known. */
+size_t ms_conv_tile_blocks(enum ms_isa isa, size_t row);
+/* How many of n blocks from the first on, if at most so many are taken: none is left alone. */
+size_t ms_conv_tile_take(size_t most, size_t n);
+/* Most pixels of a tile of so many output channels: one unit, or some blocks. A half block may
+ * begin in the middle of one. */
 size_t ms_conv_tile_max(enum ms_isa isa, size_t lanes);
 /* The micro-kernel for mr pixels (1 to the maximum) and lanes. Only MS_CONV_BLOCKS has a reach. */
 ms_conv_tile_fn ms_conv_tile(enum ms_isa isa, size_t lanes, size_t mr, enum ms_conv_form form);

@@ -17,7 +17,7 @@
  *            0   1 -3/2  -2 3/2 1 ]          0      0      1   ]
  *
  * G g G' is computed in double when the model is loaded. A unit is (block of tiles of all items,
- * chunk of groups of one or two output blocks); the inputs of a block of tiles are transformed once
+ * chunk of groups of some output blocks); the inputs of a block of tiles are transformed once
  * for all chunks that the same call does. Products run on the tiles of conv_tile.h: a transformed
  * pixel is a pixel, a frequency an image of its own. */
 #include <string.h>
@@ -76,6 +76,37 @@ bool ms_conv_winograd_applicable(const struct ms_prep *p)
     return true;
 }
 
+/* ---- groups of output blocks ---- */
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static size_t most(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* n blocks in so many groups: of as many as a tile takes, but the last ones have one block less
+ * where that leaves none by itself. */
+struct groups {
+    size_t n, most, groups, full;
+};
+
+static struct groups groups_of(enum ms_isa isa, size_t n)
+{
+    const size_t most = ms_conv_tile_blocks(isa, 0), groups = (n + most - 1) / most;
+
+    return (struct groups){n, most, groups, groups - least(groups * most - n, groups)};
+}
+
+/* The first block of group g, n for the one behind the last. */
+static size_t block_at(const struct groups *s, size_t g)
+{
+    return least(s->n, least(g, s->full) * s->most + (g - least(g, s->full)) * (s->most - 1));
+}
+
 /* ---- filters ---- */
 
 static const double g4[6][3] = {{1, 0, 0},
@@ -132,6 +163,7 @@ static ms_code prepare(const struct ms_prep *p, const struct form *f, const void
     size_t oc = (size_t)wt->shape.dim[0], ic = (size_t)wt->shape.dim[1];
     size_t blocks = (oc + f->vl - 1) / f->vl, lanes = blocks * f->vl;
     size_t nn = (f->m + 2) * (f->m + 2), each = 0, bytes = 0;
+    const struct groups cut = groups_of(f->isa, blocks);
     bool ok = ms_mul(ic * nn, lanes, &each) && ms_add(each, lanes, &bytes) &&
               ms_mul(bytes, sizeof(float), &bytes);
     /* a generous share of the budget: other layers need their weights too */
@@ -143,9 +175,9 @@ static ms_code prepare(const struct ms_prep *p, const struct form *f, const void
         return ms_fail_oom(err, "transformed filters", bytes);
     float *b = u + each;
     memset(b, 0, lanes * sizeof *b);
-    for (size_t o = 0; o < lanes; o += MS_CONV_NV * f->vl) {
-        const size_t n = lanes - o < MS_CONV_NV * f->vl ? lanes - o : MS_CONV_NV * f->vl;
-        pack_filters(f->m, wt, o, n, u + o * ic * nn);
+    for (size_t g = 0; g < cut.groups; g++) {
+        const size_t o = block_at(&cut, g) * f->vl;
+        pack_filters(f->m, wt, o, block_at(&cut, g + 1) * f->vl - o, u + o * ic * nn);
     }
     if (bias)
         memcpy(b, bias->data, oc * sizeof *b);
@@ -166,6 +198,7 @@ struct plan {
     const struct state *s;
     struct ms_conv c;
     size_t icb, ocb, groups;
+    struct groups oc;
     size_t nn;            /* frequencies */
     size_t across, tiles; /* of a row, of an item */
     size_t all;           /* tiles of the call */
@@ -174,16 +207,6 @@ struct plan {
     size_t v_apart;       /* floats between frequencies of the transformed input */
     size_t m_apart;       /* and of the products */
 };
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static size_t most(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
 
 static size_t blocks_of(const struct plan *p, size_t tiles)
 {
@@ -221,7 +244,7 @@ static void most_at_once(const struct plan *p, size_t *tiles, size_t *groups)
     const bool apart = filters > l2 / 2 && saved * oc > 2 * p->all;
 
     *tiles = apart ? far : near;
-    *groups = apart ? most(1, l2 / 8 / (pixel * MS_CONV_NV * p->f->vl)) : 1;
+    *groups = apart ? most(1, l2 / 8 / (pixel * p->oc.most * p->f->vl)) : 1;
 }
 
 /* Even blocks of at most so many tiles, even chunks of at most so many groups; smaller ones where
@@ -247,7 +270,7 @@ static void cut(struct plan *p, size_t tiles, size_t groups)
     p->chunks = (p->groups + p->chunk - 1) / p->chunk;
     /* an odd number of lines between frequencies spreads them over the sets of a cache */
     p->v_apart = (p->icb * p->block | 1) * p->f->vl;
-    p->m_apart = (p->chunk * MS_CONV_NV * p->block | 1) * p->f->vl;
+    p->m_apart = (p->chunk * p->oc.most * p->block | 1) * p->f->vl;
 }
 
 static size_t scratch_bytes(const struct plan *p)
@@ -266,7 +289,8 @@ static void plan_of(struct plan *p, const struct ms_task *t, const struct form *
     p->s = t->state;
     p->icb = ((size_t)p->c.ic + vl - 1) / vl;
     p->ocb = ((size_t)p->c.oc + vl - 1) / vl;
-    p->groups = (p->ocb + MS_CONV_NV - 1) / MS_CONV_NV;
+    p->oc = groups_of(f->isa, p->ocb);
+    p->groups = p->oc.groups;
     p->nn = (m + 2) * (m + 2);
     p->across = ((size_t)p->c.w.out[2] + m - 1) / m;
     p->tiles = p->across * (((size_t)p->c.w.out[1] + m - 1) / m);
@@ -413,7 +437,7 @@ struct part {
 
 static size_t lanes_of(const struct plan *p, size_t g)
 {
-    return least(p->ocb - g * MS_CONV_NV, MS_CONV_NV) * p->f->vl;
+    return (block_at(&p->oc, g + 1) - block_at(&p->oc, g)) * p->f->vl;
 }
 
 /* The filters of a group at a frequency. */
@@ -421,7 +445,7 @@ static const float *panel_of(const struct plan *p, size_t g, size_t k)
 {
     const size_t ic = (size_t)p->c.ic;
 
-    return p->s->u + g * MS_CONV_NV * p->f->vl * ic * p->nn + k * ic * lanes_of(p, g);
+    return p->s->u + block_at(&p->oc, g) * p->f->vl * ic * p->nn + k * ic * lanes_of(p, g);
 }
 
 /* The panel that is read after that of group g of a part at frequency k. */
@@ -484,7 +508,8 @@ static void multiply(const struct plan *p, const struct part *s, bool first, con
             if (!shared)
                 ms_conv_panel_share(&panel, cut.tiles);
             multiply_panel(p, &tiling, &panel, &cut, v + k * p->v_apart,
-                           m + k * p->m_apart + (g - s->first) * MS_CONV_NV * p->block * vl);
+                           m + k * p->m_apart +
+                               (block_at(&p->oc, g) - block_at(&p->oc, s->first)) * p->block * vl);
         }
 }
 
@@ -504,8 +529,8 @@ static void run(const struct ms_task *t, const struct form *f)
         if (nb != have)
             transform_inputs(&p, first, s.n, v);
         multiply(&p, &s, u == t->first && have == SIZE_MAX, v, m);
-        for (size_t b = g * MS_CONV_NV; b < least(s.end * MS_CONV_NV, p.ocb); b++)
-            transform_outputs(&p, &act, m + (b - g * MS_CONV_NV) * p.block * f->vl, b, first, s.n);
+        for (size_t b0 = block_at(&p.oc, g), b = b0; b < block_at(&p.oc, s.end); b++)
+            transform_outputs(&p, &act, m + (b - b0) * p.block * f->vl, b, first, s.n);
         have = nb;
     }
     if (t->memo)
