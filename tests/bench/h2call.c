@@ -157,7 +157,7 @@ size_t h2_call(struct h2 *h, const char *path, const void *message, size_t len)
     size_t bytes = 0, n;
 
     if (len > LARGEST - PREFIX)
-        die("the message does not fit one frame");
+        die("a message of more than 16379 bytes does not fit one frame");
     h->stream += 2;
     ask(h, path, message, len);
     for (;;) {

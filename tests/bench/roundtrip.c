@@ -15,6 +15,7 @@
 #include <grpc/grpc_security.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -382,6 +383,14 @@ static void turn(const struct way *w, void *arg, int64_t *t, int n)
     }
 }
 
+static bool is_way(const char *name)
+{
+    for (size_t w = 0; w < WAYS; w++)
+        if (strcmp(name, ways[w].name) == 0)
+            return true;
+    return false;
+}
+
 /* only: the name of one way, NULL for all. */
 static void take_turns(const struct job *j, const char *only)
 {
@@ -424,6 +433,8 @@ int main(int argc, char **argv)
         atoi(argv[8])};
     if (j.n <= 0)
         die("N must be positive");
+    if (argv[9] && !is_way(argv[9]))
+        die("the ways are echo, http, grpc and grpc_library");
     take_turns(&j, argv[9]);
     return 0;
 }
