@@ -189,7 +189,8 @@ static size_t lanes_at(const struct packer *p, size_t o)
 {
     if (o % p->vl)
         return p->unit;
-    for (size_t n = ms_conv_tile_take(p->most, (p->padded - o) / p->vl); n > 0; n--)
+    const struct ms_conv_groups left = ms_conv_groups_of((p->padded - o) / p->vl, p->most);
+    for (size_t n = ms_conv_group_at(&left, 1); n > 0; n--)
         if (n * p->vl <= p->unit || together(p, o, n * p->vl))
             return n * p->vl;
     return p->unit;

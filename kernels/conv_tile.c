@@ -50,11 +50,6 @@ size_t ms_conv_tile_blocks(enum ms_isa isa, size_t row)
     return isa == MS_ISA_AVX512 && 13 * 2 * by_9 <= 16 * 3 * by_14 ? 3 : 2;
 }
 
-size_t ms_conv_tile_take(size_t most, size_t n)
-{
-    return n <= most ? n : n == most + 1 && most > 2 ? most - 1 : most;
-}
-
 ms_conv_tile_fn ms_conv_tile(enum ms_isa isa, size_t lanes, size_t mr, enum ms_conv_form form)
 {
     if (isa == MS_ISA_AVX2)

@@ -101,6 +101,29 @@ static inline struct ms_conv_cut ms_conv_cut_of(size_t pixels, size_t most)
     return (struct ms_conv_cut){tiles, each, pixels - tiles * each};
 }
 
+/* n blocks of output channels in groups of at most `most`; the last ones have one block less where
+ * that leaves none by itself: 7 blocks are 3 + 2 + 2. */
+struct ms_conv_groups {
+    size_t n, most, groups;
+    size_t full; /* groups of `most` blocks; they come first */
+};
+/* n and most at least 1. */
+static inline struct ms_conv_groups ms_conv_groups_of(size_t n, size_t most)
+{
+    const size_t groups = (n + most - 1) / most, less = groups * most - n;
+
+    return (struct ms_conv_groups){n, most, groups, less < groups ? groups - less : 0};
+}
+/* The first block of group g; n for the group behind the last. No division: it is asked for every
+ * panel. */
+static inline size_t ms_conv_group_at(const struct ms_conv_groups *s, size_t g)
+{
+    const size_t full = g < s->full ? g : s->full;
+    const size_t at = full * s->most + (g - full) * (s->most - 1);
+
+    return at < s->n ? at : s->n;
+}
+
 /* How a tile finds what it multiplies. */
 enum ms_conv_form {
     MS_CONV_BLOCKS, /* the blocks of a reach, for each of them the taps */
@@ -120,8 +143,6 @@ size_t ms_conv_tile_unit(enum ms_isa isa);
 /* How many blocks of output channels to take together where rows of so many pixels are cut evenly
  * into tiles; 0: not known. */
 size_t ms_conv_tile_blocks(enum ms_isa isa, size_t row);
-/* How many of n blocks from the first on, if at most so many are taken: none is left alone. */
-size_t ms_conv_tile_take(size_t most, size_t n);
 /* Most pixels of a tile of so many output channels: one unit, or some blocks. A half block may
  * begin in the middle of one. */
 size_t ms_conv_tile_max(enum ms_isa isa, size_t lanes);

@@ -76,8 +76,6 @@ bool ms_conv_winograd_applicable(const struct ms_prep *p)
     return true;
 }
 
-/* ---- groups of output blocks ---- */
-
 static size_t least(size_t a, size_t b)
 {
     return a < b ? a : b;
@@ -88,23 +86,10 @@ static size_t most(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* n blocks in so many groups: of as many as a tile takes, but the last ones have one block less
- * where that leaves none by itself. */
-struct groups {
-    size_t n, most, groups, full;
-};
-
-static struct groups groups_of(enum ms_isa isa, size_t n)
+/* Blocks of transformed tiles are long rows. */
+static struct ms_conv_groups groups_of(enum ms_isa isa, size_t blocks)
 {
-    const size_t most = ms_conv_tile_blocks(isa, 0), groups = (n + most - 1) / most;
-
-    return (struct groups){n, most, groups, groups - least(groups * most - n, groups)};
-}
-
-/* The first block of group g, n for the one behind the last. */
-static size_t block_at(const struct groups *s, size_t g)
-{
-    return least(s->n, least(g, s->full) * s->most + (g - least(g, s->full)) * (s->most - 1));
+    return ms_conv_groups_of(blocks, ms_conv_tile_blocks(isa, 0));
 }
 
 /* ---- filters ---- */
@@ -163,7 +148,7 @@ static ms_code prepare(const struct ms_prep *p, const struct form *f, const void
     size_t oc = (size_t)wt->shape.dim[0], ic = (size_t)wt->shape.dim[1];
     size_t blocks = (oc + f->vl - 1) / f->vl, lanes = blocks * f->vl;
     size_t nn = (f->m + 2) * (f->m + 2), each = 0, bytes = 0;
-    const struct groups cut = groups_of(f->isa, blocks);
+    const struct ms_conv_groups cut = groups_of(f->isa, blocks);
     bool ok = ms_mul(ic * nn, lanes, &each) && ms_add(each, lanes, &bytes) &&
               ms_mul(bytes, sizeof(float), &bytes);
     /* a generous share of the budget: other layers need their weights too */
@@ -176,8 +161,8 @@ static ms_code prepare(const struct ms_prep *p, const struct form *f, const void
     float *b = u + each;
     memset(b, 0, lanes * sizeof *b);
     for (size_t g = 0; g < cut.groups; g++) {
-        const size_t o = block_at(&cut, g) * f->vl;
-        pack_filters(f->m, wt, o, block_at(&cut, g + 1) * f->vl - o, u + o * ic * nn);
+        const size_t o = ms_conv_group_at(&cut, g) * f->vl;
+        pack_filters(f->m, wt, o, ms_conv_group_at(&cut, g + 1) * f->vl - o, u + o * ic * nn);
     }
     if (bias)
         memcpy(b, bias->data, oc * sizeof *b);
@@ -197,15 +182,15 @@ struct plan {
     const struct form *f;
     const struct state *s;
     struct ms_conv c;
-    size_t icb, ocb, groups;
-    struct groups oc;
-    size_t nn;            /* frequencies */
-    size_t across, tiles; /* of a row, of an item */
-    size_t all;           /* tiles of the call */
-    size_t block, blocks; /* tiles done at once; so many of the call */
-    size_t chunk, chunks; /* groups done at once; so many of all */
-    size_t v_apart;       /* floats between frequencies of the transformed input */
-    size_t m_apart;       /* and of the products */
+    size_t icb, ocb;          /* blocks of channels */
+    struct ms_conv_groups oc; /* of output blocks */
+    size_t nn;                /* frequencies */
+    size_t across, tiles;     /* of a row, of an item */
+    size_t all;               /* tiles of the call */
+    size_t block, blocks;     /* tiles done at once; so many of the call */
+    size_t chunk, chunks;     /* groups done at once; so many of all */
+    size_t v_apart;           /* floats between frequencies of the transformed input */
+    size_t m_apart;           /* and of the products */
 };
 
 static size_t blocks_of(const struct plan *p, size_t tiles)
@@ -259,15 +244,15 @@ static void cut(struct plan *p, size_t tiles, size_t groups)
     const bool own = p->all >= even * OWN && (blocks >= p->s->threads || few);
 
     p->blocks = own ? even : blocks;
-    p->chunks = (p->groups + groups - 1) / groups;
+    p->chunks = (p->oc.groups + groups - 1) / groups;
     if (!own && p->blocks * p->chunks < pieces)
-        p->chunks = least(p->groups, (pieces + p->blocks - 1) / p->blocks);
+        p->chunks = least(p->oc.groups, (pieces + p->blocks - 1) / p->blocks);
     while (!own && p->blocks * p->chunks < pieces && p->all / p->blocks >= SPLIT)
         p->blocks *= 2;
     p->block = (p->all + p->blocks - 1) / p->blocks;
     p->blocks = (p->all + p->block - 1) / p->block;
-    p->chunk = (p->groups + p->chunks - 1) / p->chunks;
-    p->chunks = (p->groups + p->chunk - 1) / p->chunk;
+    p->chunk = (p->oc.groups + p->chunks - 1) / p->chunks;
+    p->chunks = (p->oc.groups + p->chunk - 1) / p->chunk;
     /* an odd number of lines between frequencies spreads them over the sets of a cache */
     p->v_apart = (p->icb * p->block | 1) * p->f->vl;
     p->m_apart = (p->chunk * p->oc.most * p->block | 1) * p->f->vl;
@@ -290,7 +275,6 @@ static void plan_of(struct plan *p, const struct ms_task *t, const struct form *
     p->icb = ((size_t)p->c.ic + vl - 1) / vl;
     p->ocb = ((size_t)p->c.oc + vl - 1) / vl;
     p->oc = groups_of(f->isa, p->ocb);
-    p->groups = p->oc.groups;
     p->nn = (m + 2) * (m + 2);
     p->across = ((size_t)p->c.w.out[2] + m - 1) / m;
     p->tiles = p->across * (((size_t)p->c.w.out[1] + m - 1) / m);
@@ -437,7 +421,7 @@ struct part {
 
 static size_t lanes_of(const struct plan *p, size_t g)
 {
-    return (block_at(&p->oc, g + 1) - block_at(&p->oc, g)) * p->f->vl;
+    return (ms_conv_group_at(&p->oc, g + 1) - ms_conv_group_at(&p->oc, g)) * p->f->vl;
 }
 
 /* The filters of a group at a frequency. */
@@ -445,7 +429,7 @@ static const float *panel_of(const struct plan *p, size_t g, size_t k)
 {
     const size_t ic = (size_t)p->c.ic;
 
-    return p->s->u + block_at(&p->oc, g) * p->f->vl * ic * p->nn + k * ic * lanes_of(p, g);
+    return p->s->u + ms_conv_group_at(&p->oc, g) * p->f->vl * ic * p->nn + k * ic * lanes_of(p, g);
 }
 
 /* The panel that is read after that of group g of a part at frequency k. */
@@ -455,7 +439,7 @@ static const float *next_panel(const struct plan *p, const struct part *s, size_
         return panel_of(p, g + 1, k);
     if (k + 1 < p->nn)
         return panel_of(p, s->first, k + 1);
-    return panel_of(p, s->end < p->groups ? s->end : 0, 0);
+    return panel_of(p, s->end < p->oc.groups ? s->end : 0, 0);
 }
 
 /* The pixels of a frequency with a panel. */
@@ -509,7 +493,8 @@ static void multiply(const struct plan *p, const struct part *s, bool first, con
                 ms_conv_panel_share(&panel, cut.tiles);
             multiply_panel(p, &tiling, &panel, &cut, v + k * p->v_apart,
                            m + k * p->m_apart +
-                               (block_at(&p->oc, g) - block_at(&p->oc, s->first)) * p->block * vl);
+                               (ms_conv_group_at(&p->oc, g) - ms_conv_group_at(&p->oc, s->first)) *
+                                   p->block * vl);
         }
 }
 
@@ -525,11 +510,12 @@ static void run(const struct ms_task *t, const struct form *f)
     float *v = t->scratch, *m = v + p.nn * p.v_apart;
     for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
         const size_t nb = u / p.chunks, first = nb * p.block, g = u % p.chunks * p.chunk;
-        const struct part s = {g, least(g + p.chunk, p.groups), least(p.all - first, p.block)};
+        const struct part s = {g, least(g + p.chunk, p.oc.groups), least(p.all - first, p.block)};
         if (nb != have)
             transform_inputs(&p, first, s.n, v);
         multiply(&p, &s, u == t->first && have == SIZE_MAX, v, m);
-        for (size_t b0 = block_at(&p.oc, g), b = b0; b < block_at(&p.oc, s.end); b++)
+        for (size_t b0 = ms_conv_group_at(&p.oc, g), b = b0; b < ms_conv_group_at(&p.oc, s.end);
+             b++)
             transform_outputs(&p, &act, m + (b - b0) * p.block * f->vl, b, first, s.n);
         have = nb;
     }
