@@ -22,7 +22,7 @@ enum {
     /* Weights are a stream that often comes from memory: asked for so many floats ahead, across the
      * pages where hardware prefetchers stop. Beyond the end it is harmless. */
     MS_CONV_AHEAD = 4096,
-    MS_CONV_LINES = 4, /* of a cache, asked for at once: a core waits for about ten */
+    MS_CONV_LINES = 2, /* of a cache, asked for at once: a core waits for about ten */
 };
 
 /* What the tiles of one call share. */
