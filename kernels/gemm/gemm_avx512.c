@@ -38,7 +38,7 @@ typedef void (*tile_fn)(size_t k, const float *a, size_t rs, size_t ks, const fl
 
 /* A few rows use B faster than memory gives it: the first tile asks for all of it, FAR floats
  * ahead. One or two rows are the only tile, or meet what others have fetched. */
-enum { FEW = 2, SOME = 24, FAR = 4096, EVERY = 4 };
+enum { FEW = 2, SOME = 24, FAR = 4096, EVERY = 2 };
 #define ASK(MR, NV)                                                                                \
     if (MR <= FEW || !ahead)                                                                       \
         MS_UNROLL for (int j = 0; j < NV * EVERY; j++)                                             \
