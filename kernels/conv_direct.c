@@ -206,6 +206,18 @@ static void clear(float *to, size_t n)
         memset(to, 0, n * sizeof *to);
 }
 
+/* n pixels of px floats that lie `apart` floats from each other: a call for each would take longer
+ * than its copy. */
+static void copy_pixels(float *to, const float *from, size_t n, size_t px, size_t apart)
+{
+    if (px == 16)
+        for (size_t i = 0; i < n; i++)
+            memcpy(to + 16 * i, from + apart * i, 16 * sizeof *to);
+    else
+        for (size_t i = 0; i < n; i++)
+            memcpy(to + px * i, from + apart * i, px * sizeof *to);
+}
+
 /* One row of a plane: column j of phase f is input column j s + f - pb. */
 static void copy_row(const struct plan *p, const float *x, float *to)
 {
@@ -229,8 +241,7 @@ static void copy_row(const struct plan *p, const float *x, float *to)
             for (int64_t j = from; j < end; j++, src += s)
                 to[j] = *src;
         else
-            for (int64_t j = from; j < end; j++, src += s * (int64_t)px)
-                memcpy(to + (size_t)j * px, src, px * sizeof *to);
+            copy_pixels(to + (size_t)from * px, src, (size_t)(end - from), px, (size_t)s * px);
         clear(to + (size_t)end * px, (size_t)(pitch - end) * px);
     }
 }
@@ -299,21 +310,39 @@ struct slice {
     bool last;
 };
 
-/* Row r of a band: `n` neighbouring output pixels. */
+/* The tiles of a band's rows: `at` counts them. */
+struct rows {
+    struct ms_conv_cut cut;
+    ms_conv_tile_fn pair; /* for two rows at once; NULL: one by one */
+    size_t at, all;
+};
+
+static struct rows rows_of_tiles(const struct call *c, size_t lanes, size_t rows, size_t ow)
+{
+    struct rows t = {.cut = ms_conv_cut_of(ow, ms_conv_tile_max(c->isa, lanes))};
+
+    if (c->p.form == MS_CONV_BLOCKS && rows > 1)
+        t.pair = ms_conv_tile_pair(c->isa, lanes, ow);
+    t.all = t.pair ? (rows + 1) / 2 : rows * t.cut.tiles;
+    return t;
+}
+
+/* `n` output pixels: a row, or two if t has a tile for a pair. */
 static void run_row(struct call *c, const struct ms_direct_group *g, const struct slice *s,
-                    const struct ms_conv_cut *cut, const float *x, size_t r, size_t n,
-                    const float *res, float *y)
+                    struct rows *t, bool two, const float *x, size_t n, const float *res, float *y)
 {
     const struct plan *p = &c->p;
-    const size_t tiles = cut->tiles, each = cut->each, more = cut->more;
+    const struct ms_conv_cut pair = {1, n, 0}, *cut = two ? &pair : &t->cut;
+    const size_t each = cut->each, more = cut->more;
     size_t done = 0;
     const float *bias = p->s->bias + g->channel;
-    ms_conv_tile_fn fn = ms_conv_tile(c->isa, g->lanes, more ? each + 1 : each, p->form);
+    ms_conv_tile_fn fn =
+        two ? t->pair : ms_conv_tile(c->isa, g->lanes, more ? each + 1 : each, p->form);
 
-    for (size_t i = 0; i < tiles; i++) {
+    for (size_t i = 0; i < cut->tiles; i++) {
         if (i && i == more)
             fn = ms_conv_tile(c->isa, g->lanes, each, p->form);
-        ms_conv_look_ahead(&c->m, &c->panel, r * tiles + i);
+        ms_conv_look_ahead(&c->m, &c->panel, t->at++);
         fn(&c->m, &s->reach, x + done * p->px, s->w, bias, res ? res + done * p->vl : NULL,
            y + done * p->vl);
         done += each + (i < more);
@@ -400,13 +429,17 @@ static void run_group(struct call *c, const struct ms_direct_group *g, size_t ro
         ow *= rows;
         rows = 1;
     }
-    const struct ms_conv_cut cut = ms_conv_cut_of(ow, ms_conv_tile_max(c->isa, g->lanes));
+    struct rows t = rows_of_tiles(c, g->lanes, rows, ow);
+    c->m.row = p->step * p->phases * p->pitch * p->px;
     for (size_t b = 0; b < g->reach.blocks;) {
         const struct slice s = slice_at(c, g, b, rows * ow);
-        open_panel(c, &s, s.last ? next : s.w + s.steps * g->lanes, g->lanes, rows * cut.tiles);
-        for (size_t r = 0; r < rows; r++)
-            run_row(c, g, &s, &cut, band + b * block + r * p->step * p->phases * p->pitch * p->px,
-                    r, ow, s.last && res ? res + r * ow * p->vl : NULL, y + r * ow * p->vl);
+        open_panel(c, &s, s.last ? next : s.w + s.steps * g->lanes, g->lanes, t.all);
+        t.at = 0;
+        for (size_t r = 0, n; r < rows; r += n) {
+            n = t.pair && r + 1 < rows ? 2 : 1;
+            run_row(c, g, &s, &t, n == 2, band + b * block + r * c->m.row, n * ow,
+                    s.last && res ? res + r * ow * p->vl : NULL, y + r * ow * p->vl);
+        }
         b += s.reach.blocks;
     }
 }

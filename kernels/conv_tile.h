@@ -30,6 +30,7 @@ struct ms_conv_tiling {
     const size_t *tap; /* where a tap's element is, from its pixel's first one, in floats */
     size_t taps;
     size_t x_block, y_block; /* floats from one block of channels to the next */
+    size_t row;              /* of x, floats from one to the next: for pairs of rows */
     float lo, hi;            /* clamp; -inf, inf: none */
     bool resume;             /* sums go on from y (what a call stored without clamp), not bias */
     /* Weights to bring nearer meanwhile, from `ahead` on: so many lines before each tap of a block,
@@ -146,6 +147,10 @@ size_t ms_conv_tile_blocks(enum ms_isa isa, size_t row);
 /* Most pixels of a tile of so many output channels: one unit, or some blocks. A half block may
  * begin in the middle of one. */
 size_t ms_conv_tile_max(enum ms_isa isa, size_t lanes);
+/* The one for two rows of so many pixels each, in blocks: rows that are short leave most of a tile
+ * unused, and then weights take longer to come than their products. The two lie behind each other
+ * in y and res. NULL: there is none. */
+ms_conv_tile_fn ms_conv_tile_pair(enum ms_isa isa, size_t lanes, size_t row);
 /* The micro-kernel for mr pixels (1 to the maximum) and lanes. Only MS_CONV_BLOCKS has a reach. */
 ms_conv_tile_fn ms_conv_tile(enum ms_isa isa, size_t lanes, size_t mr, enum ms_conv_form form);
 

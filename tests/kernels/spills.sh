@@ -51,7 +51,7 @@ function hex(s,   i, v) {
     finish()
     name = $2
     n = loops = frame = 0
-    wanted = name ~ /(tile|plain|listed)_[0-9]+x[0-9]/
+    wanted = name ~ /(tile|pair|plain|listed)_[0-9]+x[0-9]/
     tiles += wanted
     next
 }
