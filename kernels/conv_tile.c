@@ -43,7 +43,9 @@ size_t ms_conv_tile_max(enum ms_isa isa, size_t lanes)
 
 ms_conv_tile_fn ms_conv_tile_pair(enum ms_isa isa, size_t lanes, size_t row)
 {
-    return isa == MS_ISA_AVX512 && lanes == 32 && row && row <= 7 ? v16_pairs[row - 1] : NULL;
+    const bool fits = row >= 1 && 2 * row <= MS_CONV_MR;
+
+    return isa == MS_ISA_AVX512 && lanes == 32 && fits ? v16_pairs[row - 1] : NULL;
 }
 
 /* Tiles of 14 x 2 and 9 x 3 have as many products. A step takes about 1.6 and 1.3 cycles beside
@@ -52,7 +54,7 @@ size_t ms_conv_tile_blocks(enum ms_isa isa, size_t row)
 {
     const size_t by_14 = (row + 13) / 14, by_9 = (row + 8) / 9;
 
-    if (row && ms_conv_tile_pair(isa, 32, row)) /* 14 x 2 again */
+    if (ms_conv_tile_pair(isa, 32, row)) /* which are two blocks wide */
         return 2;
     return isa == MS_ISA_AVX512 && 13 * 2 * by_9 <= 16 * 3 * by_14 ? 3 : 2;
 }

@@ -30,12 +30,12 @@ struct ms_conv_tiling {
     const size_t *tap; /* where a tap's element is, from its pixel's first one, in floats */
     size_t taps;
     size_t x_block, y_block; /* floats from one block of channels to the next */
-    size_t row;              /* of x, floats from one to the next: for pairs of rows */
+    size_t row;              /* floats from a row of x to the next; only pairs of rows need it */
     float lo, hi;            /* clamp; -inf, inf: none */
     bool resume;             /* sums go on from y (what a call stored without clamp), not bias */
     /* Weights to bring nearer meanwhile, from `ahead` on: so many lines before each tap of a block,
-     * or as many vectors as a step uses each step, which moves on by so many floats (0: no step
-     * does). See ms_conv_look_ahead. */
+     * or some each step, which moves on by so many floats (0: no step does): one line up to 16
+     * floats, else as many as its weights fill. See ms_conv_look_ahead. */
     const float *ahead;
     size_t ahead_lines, ahead_step;
 };
@@ -147,11 +147,11 @@ size_t ms_conv_tile_blocks(enum ms_isa isa, size_t row);
 /* Most pixels of a tile of so many output channels: one unit, or some blocks. A half block may
  * begin in the middle of one. */
 size_t ms_conv_tile_max(enum ms_isa isa, size_t lanes);
-/* The one for two rows of so many pixels each, in blocks: rows that are short leave most of a tile
- * unused, and then weights take longer to come than their products. The two lie behind each other
- * in y and res. NULL: there is none. */
-ms_conv_tile_fn ms_conv_tile_pair(enum ms_isa isa, size_t lanes, size_t row);
 /* The micro-kernel for mr pixels (1 to the maximum) and lanes. Only MS_CONV_BLOCKS has a reach. */
 ms_conv_tile_fn ms_conv_tile(enum ms_isa isa, size_t lanes, size_t mr, enum ms_conv_form form);
+/* The micro-kernel for two rows of `row` pixels each, MS_CONV_BLOCKS only: short rows leave most of
+ * a tile unused, and then weights take longer to come than their products. x is the first row, the
+ * second lies m->row floats behind it; in y and res the two are neighbours. NULL: there is none. */
+ms_conv_tile_fn ms_conv_tile_pair(enum ms_isa isa, size_t lanes, size_t row);
 
 #endif
