@@ -200,14 +200,16 @@ static void clear(float *to, size_t n)
 {
     if (n == 1)
         *to = 0;
+    else if (n == 8)
+        memset(to, 0, 8 * sizeof *to);
     else if (n == 16)
         memset(to, 0, 16 * sizeof *to);
     else if (n)
         memset(to, 0, n * sizeof *to);
 }
 
-/* n pixels of px floats that lie `apart` floats from each other: a call for each would take longer
- * than its copy. */
+/* n pixels of px floats, 8 or 16, that lie `apart` floats from each other: a call for each would
+ * take longer than its copy. */
 static void copy_pixels(float *to, const float *from, size_t n, size_t px, size_t apart)
 {
     if (px == 16)
@@ -215,7 +217,7 @@ static void copy_pixels(float *to, const float *from, size_t n, size_t px, size_
             memcpy(to + 16 * i, from + apart * i, 16 * sizeof *to);
     else
         for (size_t i = 0; i < n; i++)
-            memcpy(to + px * i, from + apart * i, px * sizeof *to);
+            memcpy(to + 8 * i, from + apart * i, 8 * sizeof *to);
 }
 
 /* One row of a plane: column j of phase f is input column j s + f - pb. */
@@ -392,7 +394,7 @@ static void open_panel(struct call *c, const struct slice *s, const float *next,
                                       .next = room ? next : NULL,
                                       .steps = s->steps,
                                       .lanes = lanes,
-                                      .flat = c->p.form != MS_CONV_BLOCKS,
+                                      .block = c->p.form == MS_CONV_BLOCKS ? c->p.vl : 0,
                                       .fetched = c->panel.next == s->w};
     ms_conv_panel_share(&c->panel, tiles);
     c->m.resume = s->block > 0;

@@ -261,6 +261,7 @@ static void multiply(const struct plan *p, size_t g, size_t n, const float *v, f
         struct ms_conv_panel panel = {.w = u,
                                       .next = u + floats,
                                       .steps = 2 * p->icb * vl,
+                                      .block = vl,
                                       .lanes = 2 * vl,
                                       .fetched = k > 0};
         ms_conv_panel_share(&panel, cut.tiles);

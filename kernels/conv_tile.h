@@ -52,22 +52,23 @@ struct ms_conv_reach {
 struct ms_conv_panel {
     const float *w, *next; /* next: NULL if what comes next is not known, or has no room in L2 */
     size_t steps, lanes;   /* floats: their product */
-    bool flat;             /* the tiles have no blocks, before whose taps they could ask */
+    size_t block;          /* steps of a tap of a block; 0: the tiles have no blocks */
     size_t lines, step;    /* of `next`, that a tap of a block or a step asks for */
     size_t part;           /* floats of it that a tile asks for */
     bool fetched;          /* was `next` of the panel before */
 };
-/* w, next, steps, lanes, flat and fetched are set; so many tiles will read it. A tap of a block is
- * 16 steps or fewer; to ask for a few lines before it takes fewer operations than to ask each
- * step. */
+/* w, next, steps, lanes, block and fetched are set; so many tiles will read it. To ask for a few
+ * lines before a tap takes fewer operations than to ask each step; taps of 8 steps are short enough
+ * to ask for all of them so. */
 static inline void ms_conv_panel_share(struct ms_conv_panel *p, size_t tiles)
 {
     const size_t shared = p->fetched ? tiles : tiles - 1;
     const size_t each = shared ? (p->lanes + shared - 1) / shared : p->lanes;
+    const size_t lines = (each * p->block + 15) / 16;
 
-    p->lines = !p->flat && each <= MS_CONV_LINES ? each : 0;
+    p->lines = p->block == 8 || lines <= MS_CONV_LINES ? lines : 0;
     p->step = p->lines ? 0 : each;
-    p->part = p->lines ? p->lines * 16 * ((p->steps + 15) / 16) : each * p->steps;
+    p->part = p->lines ? p->lines * 16 * ((p->steps + p->block - 1) / p->block) : each * p->steps;
 }
 /* Sets m->ahead for tile i of those that read the panel. */
 static inline void ms_conv_look_ahead(struct ms_conv_tiling *m, const struct ms_conv_panel *p,
@@ -79,7 +80,8 @@ static inline void ms_conv_look_ahead(struct ms_conv_tiling *m, const struct ms_
     if (i == 0 && !p->fetched) {
         const size_t part = floats / 4; /* small panels: not beyond their end */
         m->ahead = p->w + (part < MS_CONV_AHEAD ? part : MS_CONV_AHEAD);
-        m->ahead_step = p->lanes;
+        m->ahead_lines = p->block == 8 ? p->lanes / 2 : 0;
+        m->ahead_step = p->block == 8 ? 0 : p->lanes;
     } else if (p->next && from < floats) {
         m->ahead = p->next + from;
         m->ahead_lines = p->lines;

@@ -473,7 +473,7 @@ static void multiply(const struct plan *p, const struct part *s, bool first, con
                                     .y_block = p->block * vl,
                                     .lo = -__builtin_inff(),
                                     .hi = __builtin_inff()};
-    struct ms_conv_panel panel = {.next = first ? NULL : panel_of(p, s->first, 0)};
+    struct ms_conv_panel panel = {.next = first ? NULL : panel_of(p, s->first, 0), .block = vl};
     struct ms_conv_cut cut = {0};
 
     for (size_t k = 0; k < p->nn; k++)

@@ -4,7 +4,8 @@
 #
 # Disassembles an object and looks at the innermost loop with products of each tile (a jump back
 # that spans no other such loop) for an operand on the stack. A sum that lives there costs a load and a
-# store for each product. Skipped, with the reason, where that says nothing.
+# store for each product. A loop over several steps may fetch addresses from there, once for all of
+# its products. Skipped, with the reason, where that says nothing.
 object=${1:-kernels/conv_tile.o}
 skip() {
     echo "SKIP spills: $1"
@@ -15,17 +16,26 @@ command -v objdump >/dev/null || skip "objdump is not installed"
 [ -f "$object" ] || skip "$object is not there"
 objdump -t "$object" | grep -q '__asan\|__ubsan\|__tsan\|__msan\|__gcov\|__llvm' && skip "the object is instrumented"
 objdump -d --no-show-raw-insn "$object" | awk '
-function has_products(i,   j) {
+function products(i,   j, sum) {
     for (j = 0; j < n; j++)
         if (at[j] >= from[i] && at[j] <= to[i] && text[j] ~ /vfn?m|vpdp|vpmadd/)
-            return 1
-    return 0
+            sum++
+    return sum + 0
+}
+function on_stack(line) {
+    return line ~ /\(%rsp/ || (frame && line ~ /\(%rbp/)
+}
+# of a step: the pixels times the vectors in the name
+function step(   size) {
+    match(name, /_[0-9]+x[0-9]+/)
+    split(substr(name, RSTART + 1, RLENGTH - 1), size, "x")
+    return size[1] * size[2]
 }
 function finish(   i, j, inner) {
     if (wanted && n <= 3 && text[0] text[1] ~ /jmp/) # the same code as another tile: it goes there
         tiles--
     for (i = 0; i < loops; i++)
-        useful[i] = has_products(i)
+        useful[i] = products(i)
     for (i = 0; i < loops; i++) {
         inner = useful[i]
         for (j = 0; j < loops; j++)
@@ -35,7 +45,7 @@ function finish(   i, j, inner) {
             continue
         seen++
         for (j = 0; j < n; j++)
-            if (at[j] >= from[i] && at[j] <= to[i] && (text[j] ~ /\(%rsp/ || (frame && text[j] ~ /\(%rbp/))) {
+            if (at[j] >= from[i] && at[j] <= to[i] && on_stack(text[j]) && (useful[i] <= step() || text[j] ~ /[xyz]mm/)) {
                 print "FAIL spills: " name " " text[j]
                 failed++
             }
@@ -51,7 +61,7 @@ function hex(s,   i, v) {
     finish()
     name = $2
     n = loops = frame = 0
-    wanted = name ~ /(tile|pair|plain|listed)_[0-9]+x[0-9]/
+    wanted = name ~ /(tile|whole|edge|pair|plain|listed)_[0-9]+x[0-9]/
     tiles += wanted
     next
 }
