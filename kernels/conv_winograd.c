@@ -17,9 +17,9 @@
  *            0   1 -3/2  -2 3/2 1 ]          0      0      1   ]
  *
  * G g G' is computed in double when the model is loaded. A unit is (block of tiles of all items,
- * chunk of groups of some output blocks); the inputs of a block of tiles are transformed once
- * for all chunks that the same call does. Products run on the tiles of conv_tile.h: a transformed
- * pixel is a pixel, a frequency an image of its own. */
+ * group of some output blocks); the inputs of a block of tiles are transformed once for all groups
+ * that the same call does. Products run on the tiles of conv_tile.h: a transformed pixel is a
+ * pixel, a frequency an image of its own. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -188,7 +188,6 @@ struct plan {
     size_t across, tiles;     /* of a row, of an item */
     size_t all;               /* tiles of the call */
     size_t block, blocks;     /* tiles done at once; so many of the call */
-    size_t chunk, chunks;     /* groups done at once; so many of all */
     size_t v_apart;           /* floats between frequencies of the transformed input */
     size_t m_apart;           /* and of the products */
 };
@@ -210,15 +209,16 @@ static size_t filter_bytes(const struct plan *p)
     return p->nn * p->icb * p->ocb * p->f->vl * p->f->vl * sizeof(float);
 }
 
-/* Sets the most tiles of a block and the most groups of a chunk.
+/* The most tiles of a block.
  *
  * Near: transformed inputs and a group's products stay in L2, in little of it if all filters do as
- * well. Far: they come from L3, inputs once a chunk, one frequency at a time, so that blocks are
- * large, and filters, from L3 or memory for each block, are read less often. (Chunks of more groups
- * were slower, whatever the order of filters in memory.) Far blocks are taken where that saves
- * twice the floats of filters that inputs have: a filter is as many as a tile of all inputs, so
- * blocks are compared with tiles. The fewest tiles keep a panel of filters busy. */
-static void most_at_once(const struct plan *p, size_t *tiles, size_t *groups)
+ * well. Far: inputs come from L3 for each group, one frequency at a time, so that blocks are large,
+ * and filters, from L3 or memory for each block, are read less often. (Several groups at once save
+ * reading inputs; but then their products come from L3, written and read again: up to a fifth
+ * slower.) Far blocks are taken where that saves twice the floats of filters that inputs have: a
+ * filter is as many as a tile of all inputs, so blocks are compared with tiles. The fewest tiles
+ * keep a panel of filters busy. */
+static size_t most_at_once(const struct plan *p)
 {
     const size_t pixel = p->icb * p->f->vl * sizeof(float), oc = p->ocb * p->f->vl;
     const size_t l2 = l2_bytes(), filters = filter_bytes(p);
@@ -226,17 +226,15 @@ static void most_at_once(const struct plan *p, size_t *tiles, size_t *groups)
     const size_t near = most(MIN_BLOCK, least(fit, FEW));
     const size_t far = most(MIN_BLOCK, least(l2 / 4 / pixel, MAX_BLOCK));
     const size_t saved = blocks_of(p, near) - least(blocks_of(p, far), blocks_of(p, near));
-    const bool apart = filters > l2 / 2 && saved * oc > 2 * p->all;
 
-    *tiles = apart ? far : near;
-    *groups = apart ? most(1, l2 / 8 / (pixel * p->oc.most * p->f->vl)) : 1;
+    return filters > l2 / 2 && saved * oc > 2 * p->all ? far : near;
 }
 
-/* Even blocks of at most so many tiles, even chunks of at most so many groups; smaller ones where
- * that leaves too little to share out. Threads have as many blocks each, if those are not too
- * small: then each transforms its own inputs, which it wrote itself the step before, and no others.
- * But all read all filters: many that would be read once are shared out instead. */
-static void cut(struct plan *p, size_t tiles, size_t groups)
+/* Even blocks of at most so many tiles; smaller ones where that leaves too little to share out.
+ * Threads have as many blocks each, if those are not too small: then each transforms its own
+ * inputs, which it wrote itself the step before, and no others. But all read all filters: many that
+ * would be read once are shared out instead. */
+static void cut(struct plan *p, size_t tiles)
 {
     const size_t pieces = p->s->pieces, blocks = blocks_of(p, tiles);
     const size_t even = (blocks + p->s->threads - 1) / p->s->threads * p->s->threads;
@@ -244,18 +242,13 @@ static void cut(struct plan *p, size_t tiles, size_t groups)
     const bool own = p->all >= even * OWN && (blocks >= p->s->threads || few);
 
     p->blocks = own ? even : blocks;
-    p->chunks = (p->oc.groups + groups - 1) / groups;
-    if (!own && p->blocks * p->chunks < pieces)
-        p->chunks = least(p->oc.groups, (pieces + p->blocks - 1) / p->blocks);
-    while (!own && p->blocks * p->chunks < pieces && p->all / p->blocks >= SPLIT)
+    while (!own && p->blocks * p->oc.groups < pieces && p->all / p->blocks >= SPLIT)
         p->blocks *= 2;
     p->block = (p->all + p->blocks - 1) / p->blocks;
     p->blocks = (p->all + p->block - 1) / p->block;
-    p->chunk = (p->oc.groups + p->chunks - 1) / p->chunks;
-    p->chunks = (p->oc.groups + p->chunk - 1) / p->chunk;
     /* an odd number of lines between frequencies spreads them over the sets of a cache */
     p->v_apart = (p->icb * p->block | 1) * p->f->vl;
-    p->m_apart = (p->chunk * p->oc.most * p->block | 1) * p->f->vl;
+    p->m_apart = (p->oc.most * p->block | 1) * p->f->vl;
 }
 
 static size_t scratch_bytes(const struct plan *p)
@@ -267,7 +260,7 @@ static size_t scratch_bytes(const struct plan *p)
 
 static void plan_of(struct plan *p, const struct ms_task *t, const struct form *f)
 {
-    size_t m = f->m, vl = f->vl, tiles, groups;
+    size_t m = f->m, vl = f->vl;
 
     ms_conv_of(&p->c, t);
     p->f = f;
@@ -279,10 +272,9 @@ static void plan_of(struct plan *p, const struct ms_task *t, const struct form *
     p->across = ((size_t)p->c.w.out[2] + m - 1) / m;
     p->tiles = p->across * (((size_t)p->c.w.out[1] + m - 1) / m);
     p->all = p->tiles * (size_t)p->c.n;
-    most_at_once(p, &tiles, &groups);
-    cut(p, tiles, groups);
+    cut(p, most_at_once(p));
     if (p->s->workspace && scratch_bytes(p) > p->s->workspace)
-        cut(p, FEW, 1);
+        cut(p, FEW);
 }
 
 static size_t units(const struct ms_task *t, const struct form *f)
@@ -292,7 +284,7 @@ static size_t units(const struct ms_task *t, const struct form *f)
     if (ms_tensor_count(t->out[0]) == 0)
         return 0;
     plan_of(&p, t, f);
-    return p.blocks * p.chunks;
+    return p.blocks * p.oc.groups;
 }
 
 static size_t scratch(const struct ms_task *t, const struct form *f)
@@ -414,11 +406,6 @@ static void transform_outputs(const struct plan *p, const struct ms_act *act, co
 
 /* ---- products ---- */
 
-/* Groups [first, end) of output channels, for n tiles. */
-struct part {
-    size_t first, end, n;
-};
-
 static size_t lanes_of(const struct plan *p, size_t g)
 {
     return (ms_conv_group_at(&p->oc, g + 1) - ms_conv_group_at(&p->oc, g)) * p->f->vl;
@@ -432,14 +419,12 @@ static const float *panel_of(const struct plan *p, size_t g, size_t k)
     return p->s->u + ms_conv_group_at(&p->oc, g) * p->f->vl * ic * p->nn + k * ic * lanes_of(p, g);
 }
 
-/* The panel that is read after that of group g of a part at frequency k. */
-static const float *next_panel(const struct plan *p, const struct part *s, size_t g, size_t k)
+/* The panel that is read after that. */
+static const float *next_panel(const struct plan *p, size_t g, size_t k)
 {
-    if (g + 1 < s->end)
-        return panel_of(p, g + 1, k);
     if (k + 1 < p->nn)
-        return panel_of(p, s->first, k + 1);
-    return panel_of(p, s->end < p->oc.groups ? s->end : 0, 0);
+        return panel_of(p, g, k + 1);
+    return panel_of(p, g + 1 < p->oc.groups ? g + 1 : 0, 0);
 }
 
 /* The pixels of a frequency with a panel. */
@@ -461,9 +446,9 @@ static void multiply_panel(const struct plan *p, struct ms_conv_tiling *tiling,
     }
 }
 
-/* All frequencies of a part, one after the other: what the groups read of the inputs stays near. */
-static void multiply(const struct plan *p, const struct part *s, bool first, const float *v,
-                     float *m)
+/* All frequencies of a group for n tiles. first: of a worker's units, so nobody asked for its
+ * filters. */
+static void multiply(const struct plan *p, size_t g, size_t n, bool first, const float *v, float *m)
 {
     static const size_t tap[1];
     const size_t vl = p->f->vl;
@@ -473,29 +458,17 @@ static void multiply(const struct plan *p, const struct part *s, bool first, con
                                     .y_block = p->block * vl,
                                     .lo = -__builtin_inff(),
                                     .hi = __builtin_inff()};
-    struct ms_conv_panel panel = {.next = first ? NULL : panel_of(p, s->first, 0), .block = vl};
-    struct ms_conv_cut cut = {0};
+    struct ms_conv_panel panel = {.steps = (size_t)p->c.ic, .lanes = lanes_of(p, g), .block = vl};
+    const struct ms_conv_cut cut = ms_conv_cut_of(n, ms_conv_tile_max(p->f->isa, panel.lanes));
 
-    for (size_t k = 0; k < p->nn; k++)
-        for (size_t g = s->first; g < s->end; g++) {
-            const size_t lanes = lanes_of(p, g);
-            const float *w = panel_of(p, g, k);
-            const bool fetched = panel.next == w, same = lanes == panel.lanes;
-            if (!same)
-                cut = ms_conv_cut_of(s->n, ms_conv_tile_max(p->f->isa, lanes));
-            const bool shared = same && fetched == panel.fetched;
-            panel.w = w;
-            panel.next = next_panel(p, s, g, k);
-            panel.steps = (size_t)p->c.ic;
-            panel.lanes = lanes;
-            panel.fetched = fetched;
-            if (!shared)
-                ms_conv_panel_share(&panel, cut.tiles);
-            multiply_panel(p, &tiling, &panel, &cut, v + k * p->v_apart,
-                           m + k * p->m_apart +
-                               (ms_conv_group_at(&p->oc, g) - ms_conv_group_at(&p->oc, s->first)) *
-                                   p->block * vl);
-        }
+    for (size_t k = 0; k < p->nn; k++) {
+        panel.w = panel_of(p, g, k);
+        panel.next = next_panel(p, g, k);
+        panel.fetched = k > 0 || !first;
+        if (k <= 1) /* the same for all others */
+            ms_conv_panel_share(&panel, cut.tiles);
+        multiply_panel(p, &tiling, &panel, &cut, v + k * p->v_apart, m + k * p->m_apart);
+    }
 }
 
 static void run(const struct ms_task *t, const struct form *f)
@@ -509,14 +482,13 @@ static void run(const struct ms_task *t, const struct form *f)
     plan_of(&p, t, f);
     float *v = t->scratch, *m = v + p.nn * p.v_apart;
     for (size_t u = t->first; u < t->last && !ms_task_stopped(t); u++) {
-        const size_t nb = u / p.chunks, first = nb * p.block, g = u % p.chunks * p.chunk;
-        const struct part s = {g, least(g + p.chunk, p.oc.groups), least(p.all - first, p.block)};
+        const size_t nb = u / p.oc.groups, first = nb * p.block, g = u % p.oc.groups;
+        const size_t n = least(p.all - first, p.block), b0 = ms_conv_group_at(&p.oc, g);
         if (nb != have)
-            transform_inputs(&p, first, s.n, v);
-        multiply(&p, &s, u == t->first && have == SIZE_MAX, v, m);
-        for (size_t b0 = ms_conv_group_at(&p.oc, g), b = b0; b < ms_conv_group_at(&p.oc, s.end);
-             b++)
-            transform_outputs(&p, &act, m + (b - b0) * p.block * f->vl, b, first, s.n);
+            transform_inputs(&p, first, n, v);
+        multiply(&p, g, n, u == t->first && have == SIZE_MAX, v, m);
+        for (size_t b = b0; b < ms_conv_group_at(&p.oc, g + 1); b++)
+            transform_outputs(&p, &act, m + (b - b0) * p.block * f->vl, b, first, n);
         have = nb;
     }
     if (t->memo)
