@@ -57,17 +57,24 @@ struct ms_conv_panel {
     size_t part;           /* floats of it that a tile asks for */
     bool fetched;          /* was `next` of the panel before */
 };
-/* w, next, steps, lanes, block and fetched are set; so many tiles will read it. To ask for a few
- * lines before a tap takes fewer operations than to ask each step; taps of 8 steps are short enough
- * to ask for all of them so. */
+/* How tiles of the panel ask for `each` floats a step: some lines before a tap, which takes fewer
+ * operations where they are few, and always with taps of 8 steps, which are short; or some floats
+ * each step. The other one is 0. */
+static inline void ms_conv_panel_ask(const struct ms_conv_panel *p, size_t each, size_t *lines,
+                                     size_t *step)
+{
+    const size_t a_tap = (each * p->block + 15) / 16;
+
+    *lines = p->block == 8 || a_tap <= MS_CONV_LINES ? a_tap : 0;
+    *step = *lines ? 0 : each;
+}
+/* w, next, steps, lanes, block and fetched are set; so many tiles will read it. */
 static inline void ms_conv_panel_share(struct ms_conv_panel *p, size_t tiles)
 {
     const size_t shared = p->fetched ? tiles : tiles - 1;
     const size_t each = shared ? (p->lanes + shared - 1) / shared : p->lanes;
-    const size_t lines = (each * p->block + 15) / 16;
 
-    p->lines = p->block == 8 || lines <= MS_CONV_LINES ? lines : 0;
-    p->step = p->lines ? 0 : each;
+    ms_conv_panel_ask(p, each, &p->lines, &p->step);
     p->part = p->lines ? p->lines * 16 * ((p->steps + p->block - 1) / p->block) : each * p->steps;
 }
 /* Sets m->ahead for tile i of those that read the panel. */
@@ -80,8 +87,7 @@ static inline void ms_conv_look_ahead(struct ms_conv_tiling *m, const struct ms_
     if (i == 0 && !p->fetched) {
         const size_t part = floats / 4; /* small panels: not beyond their end */
         m->ahead = p->w + (part < MS_CONV_AHEAD ? part : MS_CONV_AHEAD);
-        m->ahead_lines = p->block == 8 ? p->lanes / 2 : 0;
-        m->ahead_step = p->block == 8 ? 0 : p->lanes;
+        ms_conv_panel_ask(p, p->lanes, &m->ahead_lines, &m->ahead_step);
     } else if (p->next && from < floats) {
         m->ahead = p->next + from;
         m->ahead_lines = p->lines;
